@@ -1,0 +1,1 @@
+"""Values and files: what every other layer of sciml stands on."""

@@ -1,0 +1,182 @@
+"""QACE: an equivariant message-passing atomic cluster expansion whose many-body products are taken on the sphere.
+
+The neighbours of an atom make a density that is expanded in spherical harmonics (Drautz 2019, Phys. Rev. B 99, 014104).
+Instead of contracting the coefficients with Clebsch-Gordan tables (MACE, arXiv:2206.07697), each channel's density is
+evaluated on a Lebedev grid, multiplied with itself point by point, and integrated back. The grid is exact for the
+polynomials that occur, so this is rotation equivariant to rounding, yet it is only dense matrix products. Messages carry
+the scalars of the neighbour and its density along the bond (the m = 0 part of eSCN, arXiv:2302.03655).
+
+Shapes: n atoms, e edges, m neighbour slots, k = (l_max + 1)^2 harmonics, g grid points, c channels, r radial functions,
+s species, q species channels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from sciml.gnn.edges import Edges, slots_of
+from sciml.nn.radial import bessel_basis, polynomial_cutoff
+from sciml.nn.sphere import SphericalHarmonics, sphere_grid
+
+
+@dataclass(frozen=True)
+class QACEConfig:
+    """Sizes of a QACE potential.
+
+    Attributes:
+        cutoff_angstrom: reach of one layer.
+        channels: densities that an atom keeps.
+        l_max: highest degree of the spherical harmonics, at most 3.
+        layers: interactions; the first is local, each further one passes messages.
+        radial_functions: Bessel functions of the distance.
+        hidden: width of the scalar networks.
+        species_channels: size of the element embedding; up to so many elements are kept apart exactly.
+        typical_neighbours: number of neighbours that sums over them are scaled for.
+    """
+
+    cutoff_angstrom: float = 5.0
+    channels: int = 32
+    l_max: int = 3
+    layers: int = 2
+    radial_functions: int = 8
+    hidden: int = 64
+    species_channels: int = 4
+    typical_neighbours: float = 25.0
+
+
+import os
+BDIM = (1,2) if os.environ.get('BD','a')=='a' else (1,)
+class DegreeLinear(nn.Module):
+    """Mixes channels within each degree: the 2l + 1 harmonics of a degree share their weights."""
+
+    def __init__(self, inputs: int, outputs: int, l_max: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(l_max + 1, inputs, outputs) / inputs**0.5)
+        self.sizes = [2 * degree + 1 for degree in range(l_max + 1)]
+
+    def forward(self, x: Float[Tensor, "n k i"]) -> Float[Tensor, "n k o"]:
+        parts = x.split(self.sizes, dim=1)
+        return torch.cat([part @ self.weight[degree] for degree, part in enumerate(parts)], dim=1)
+
+
+class SphereSquare(nn.Module):
+    """The square of each channel's density, up to the degree that densities keep."""
+
+    def __init__(self, l_max: int) -> None:
+        super().__init__()
+        # square (2 l_max) times the harmonic it is projected on (l_max)
+        harmonics, weights = sphere_grid(l_max, 3 * l_max)
+        self.harmonics = harmonics
+        self.projection = (harmonics * weights[:, None]).T.contiguous()
+
+    def forward(self, density: Float[Tensor, "n k c"]) -> Float[Tensor, "n k c"]:
+        density_ngc = self.harmonics.to(density) @ density
+        return self.projection.to(density) @ (density_ngc * density_ngc)
+
+
+class Interaction(nn.Module):
+    """What an atom makes of its neighbours' messages: a density, its invariants, a new state and an energy."""
+
+    def __init__(self, config: QACEConfig, n_elements: int, inputs: int) -> None:
+        super().__init__()
+        c, hidden = config.channels, config.hidden
+        self.scale = config.typical_neighbours**-0.5
+        self.mix = DegreeLinear(inputs, c, config.l_max)
+        self.centre_scale = nn.Parameter(torch.ones(n_elements, c))
+        self.square = SphereSquare(config.l_max)
+        self.update = nn.Sequential(nn.Linear(4 * c + hidden, hidden), nn.SiLU(), nn.Linear(hidden, hidden))
+        self.readout = nn.Sequential(nn.Linear(hidden, hidden // 2), nn.SiLU(), nn.Linear(hidden // 2, 1, bias=False))
+
+    def forward(
+        self,
+        species: Int[Tensor, " n"],
+        harmonics_nmk: Float[Tensor, "n m k"],
+        message: Float[Tensor, "n m i"],
+        carried: Float[Tensor, "n k c"] | None,
+        state: Float[Tensor, "n h"],
+    ) -> tuple[Float[Tensor, "n k c"], Float[Tensor, "n k c"], Float[Tensor, "n h"], Float[Tensor, " n"]]:
+        density = self.mix(torch.bmm(harmonics_nmk.transpose(1, 2), message) * self.scale)
+        density = density * self.centre_scale[species].unsqueeze(1)
+        if carried is not None:
+            density = density + carried
+        density = bounded(density)
+        square = self.square(density)
+        # body orders 2, 3, 4 and 5: the density, and its square contracted with 1, with itself and with its square
+        invariants = [density[:, 0], square[:, 0], (square * density).mean(1), (square * square).mean(1)]
+        state = state + self.update(torch.cat([*invariants, state], dim=1))
+        return density, square, state, self.readout(state).squeeze(-1)
+
+
+def bounded(density: Float[Tensor, "n k c"]) -> Float[Tensor, "n k c"]:
+    """The density, scaled down smoothly as it grows, so that atoms far too close do not send powers of it to infinity."""
+    return density * (1.0 + density.square().mean(dim=BDIM, keepdim=True)).rsqrt()
+
+
+class Message(nn.Module):
+    """What an atom sends along each bond: its scalars, and its density evaluated in the direction of the bond."""
+
+    def __init__(self, config: QACEConfig) -> None:
+        super().__init__()
+        c = config.channels
+        self.gates = nn.Linear(config.hidden, 3 * c)
+        self.mix = DegreeLinear(c, c, config.l_max)
+        self.filters = nn.Linear(config.radial_functions, 2 * c, bias=False)
+
+    def forward(
+        self,
+        density: Float[Tensor, "n k c"],
+        square: Float[Tensor, "n k c"],
+        state: Float[Tensor, "n h"],
+        harmonics_nmk: Float[Tensor, "n m k"],
+        radial_nmr: Float[Tensor, "n m r"],
+    ) -> tuple[Float[Tensor, "n m c"], Float[Tensor, "n k c"]]:
+        scalar, gate_density, gate_square = self.gates(state).unsqueeze(1).chunk(3, dim=2)
+        carried = self.mix(density * gate_density + square * gate_square)
+        filter_scalar, filter_density = self.filters(radial_nmr).chunk(2, dim=2)
+        along_bond = torch.bmm(harmonics_nmk, carried)
+        return filter_scalar * scalar + filter_density * along_bond, carried
+
+
+class QACE(nn.Module):
+    """Energy of each atom, in arbitrary units, from its species and the edges."""
+
+    def __init__(self, config: QACEConfig, n_elements: int) -> None:
+        super().__init__()
+        self.config = config
+        q = min(n_elements, config.species_channels)
+        apart = n_elements <= config.species_channels
+        self.species_embedding = nn.Parameter(torch.eye(n_elements) if apart else torch.randn(n_elements, q))
+        self.state_embedding = nn.Embedding(n_elements, config.hidden)
+        self.harmonics = SphericalHarmonics(config.l_max)
+        first, further = config.radial_functions * q, config.channels
+        self.interactions = nn.ModuleList(
+            Interaction(config, n_elements, further if layer else first) for layer in range(config.layers)
+        )
+        self.messages = nn.ModuleList(Message(config) for _ in range(config.layers - 1))
+
+    def forward(self, species: Int[Tensor, " n"], edges: Edges) -> Float[Tensor, " n"]:
+        config = self.config
+        slots = slots_of(edges)
+        distance = edges.vectors.norm(dim=1)
+        harmonics = self.harmonics(edges.vectors / distance.unsqueeze(1))
+        radial = bessel_basis(distance, config.cutoff_angstrom, config.radial_functions)
+        radial = radial * polynomial_cutoff(distance, config.cutoff_angstrom).unsqueeze(1)
+
+        odd = self.harmonics.odd.to(species.device)
+        harmonics_nmk = slots.fill(harmonics) * torch.where(odd.bool(), slots.sign.unsqueeze(2), 1.0)
+        radial_nmr = slots.fill(radial)
+        embedding_nmq = self.species_embedding[species[slots.neighbour]]
+        message = (radial_nmr.unsqueeze(-1) * embedding_nmq.unsqueeze(2)).flatten(2)
+        carried, state = None, self.state_embedding(species)
+        energy = torch.zeros_like(state[:, 0])
+        for layer, interaction in enumerate(self.interactions):
+            if layer > 0:
+                sent, carried = self.messages[layer - 1](density, square, state, harmonics_nmk, radial_nmr)
+                message = slots.exchange(sent)
+            density, square, state, share = interaction(species, harmonics_nmk, message, carried, state)
+            energy = energy + share
+        return energy

@@ -1,0 +1,1 @@
+"""Layers that two model families or more use."""
