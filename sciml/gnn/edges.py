@@ -3,13 +3,12 @@
 What depends on a distance is the same for both atoms of a pair, so it is computed once a pair; the two directed edges
 of the pair share it.
 
-Shapes: n atoms, p pairs, e = 2 p directed edges sorted by centre, m the largest number of neighbours of any atom.
+Shapes: n atoms, p pairs, e = 2 p directed edges sorted by centre.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -95,61 +94,3 @@ def pair_edges(
         row_start=torch.cat([count.new_zeros(1), count.cumsum(0)]),
         opposite=opposite,
     )
-
-
-class _Permute(torch.autograd.Function):
-    """Rows of x in an order that is its own inverse, which makes it its own gradient: a gather, never a scatter."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, order: Tensor) -> Tensor:
-        ctx.save_for_backward(order)
-        return x.index_select(0, order)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, None]:
-        (order,) = ctx.saved_tensors
-        return _Permute.apply(gradients[0], order), None
-
-
-@dataclass(frozen=True, eq=False)
-class Slots:
-    """Edges laid out as [n, m] slots, so that sums over neighbours are dense batched products.
-
-    Attributes:
-        pair: pair in each slot; the number of pairs where the slot is empty.
-        sign: +1 or -1 as in Edges; 0 where the slot is empty.
-        neighbour: atom in each slot; 0 where the slot is empty.
-        opposite: flattened position of the opposite edge; an empty slot's own position.
-    """
-
-    pair: Int[Tensor, "n m"]
-    sign: Float[Tensor, "n m"]
-    neighbour: Int[Tensor, "n m"]
-    opposite: Int[Tensor, " n*m"]
-
-    def fill(self, x: Float[Tensor, "p d"]) -> Float[Tensor, "n m d"]:
-        """Values of the pairs in their slots, zero in the empty ones."""
-        filled = torch.cat([x, x.new_zeros(1, x.shape[1])]).index_select(0, self.pair.flatten())
-        return filled.view(*self.pair.shape, x.shape[1])
-
-    def exchange(self, x: Float[Tensor, "n m c"]) -> Float[Tensor, "n m c"]:
-        """What stands in the slots of the opposite edges: messages sent become messages received."""
-        return torch.Tensor.view_as(_Permute.apply(x.flatten(0, 1), self.opposite), x)  # pyright: ignore
-
-
-def slots_of(edges: Edges) -> Slots:
-    """Slots for edges that are sorted by centre."""
-    centre, n_atoms = edges.centre, edges.n_atoms
-    count = edges.row_start.diff()
-    m = max(int(count.max()), 1)
-    position = torch.arange(len(centre), device=centre.device)
-    slot_of_edge = centre * m + position - edges.row_start[centre]
-    pair = torch.full((n_atoms * m,), len(edges.first), dtype=torch.long, device=centre.device)
-    pair[slot_of_edge] = edges.pair
-    sign = edges.sign.new_zeros(n_atoms * m)
-    sign[slot_of_edge] = edges.sign
-    neighbour = torch.zeros_like(pair)
-    neighbour[slot_of_edge] = edges.neighbour
-    opposite = torch.arange(n_atoms * m, device=centre.device)
-    opposite[slot_of_edge] = slot_of_edge[edges.opposite]
-    return Slots(pair.view(n_atoms, m), sign.view(n_atoms, m), neighbour.view(n_atoms, m), opposite)

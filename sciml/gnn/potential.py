@@ -147,7 +147,9 @@ def _stress(graph: AtomGraph, edges: Edges, slope: Float[Tensor, "p 3"]) -> Floa
     volume_g = torch.linalg.det(graph.cell.double()).abs()
     has_volume_g = graph.pbc.all(dim=1) & (volume_g > 0)
     # the safe divisor keeps gradients finite where the loss masks a stress that does not exist
-    stress_g33 = 0.5 * (virial_g33 + virial_g33.transpose(1, 2)) / torch.where(has_volume_g, volume_g, 1.0)[:, None, None]
+    stress_g33 = (
+        0.5 * (virial_g33 + virial_g33.transpose(1, 2)) / torch.where(has_volume_g, volume_g, 1.0)[:, None, None]
+    )
     return stress_g33.masked_fill(~has_volume_g[:, None, None], torch.nan)
 
 

@@ -18,9 +18,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from sciml.gnn.edges import Edges, slots_of
+from sciml.gnn.edges import Edges
+from sciml.gnn.neighbour_sums import bond_sum, expanded_sum
+from sciml.gnn.sphere_product import SphereProduct
 from sciml.nn.radial import bessel_basis, polynomial_cutoff
-from sciml.nn.sphere import SphericalHarmonics, sphere_grid
+from sciml.nn.sphere import SphericalHarmonics
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,6 @@ class QACEConfig:
     typical_neighbours: float = 25.0
 
 
-import os
-BDIM = (1,2) if os.environ.get('BD','a')=='a' else (1,)
 class DegreeLinear(nn.Module):
     """Mixes channels within each degree: the 2l + 1 harmonics of a degree share their weights."""
 
@@ -63,23 +63,8 @@ class DegreeLinear(nn.Module):
         return torch.cat([part @ self.weight[degree] for degree, part in enumerate(parts)], dim=1)
 
 
-class SphereSquare(nn.Module):
-    """The square of each channel's density, up to the degree that densities keep."""
-
-    def __init__(self, l_max: int) -> None:
-        super().__init__()
-        # square (2 l_max) times the harmonic it is projected on (l_max)
-        harmonics, weights = sphere_grid(l_max, 3 * l_max)
-        self.harmonics = harmonics
-        self.projection = (harmonics * weights[:, None]).T.contiguous()
-
-    def forward(self, density: Float[Tensor, "n k c"]) -> Float[Tensor, "n k c"]:
-        density_ngc = self.harmonics.to(density) @ density
-        return self.projection.to(density) @ (density_ngc * density_ngc)
-
-
 class Interaction(nn.Module):
-    """What an atom makes of its neighbours' messages: a density, its invariants, a new state and an energy."""
+    """What an atom makes of the messages it received: a density, its invariants, a new state and an energy."""
 
     def __init__(self, config: QACEConfig, n_elements: int, inputs: int) -> None:
         super().__init__()
@@ -87,24 +72,22 @@ class Interaction(nn.Module):
         self.scale = config.typical_neighbours**-0.5
         self.mix = DegreeLinear(inputs, c, config.l_max)
         self.centre_scale = nn.Parameter(torch.ones(n_elements, c))
-        self.square = SphereSquare(config.l_max)
+        self.product = SphereProduct(config.l_max)
         self.update = nn.Sequential(nn.Linear(4 * c + hidden, hidden), nn.SiLU(), nn.Linear(hidden, hidden))
         self.readout = nn.Sequential(nn.Linear(hidden, hidden // 2), nn.SiLU(), nn.Linear(hidden // 2, 1, bias=False))
 
     def forward(
         self,
         species: Int[Tensor, " n"],
-        harmonics_nmk: Float[Tensor, "n m k"],
-        message: Float[Tensor, "n m i"],
+        received: Float[Tensor, "n k i"],
         carried: Float[Tensor, "n k c"] | None,
         state: Float[Tensor, "n h"],
     ) -> tuple[Float[Tensor, "n k c"], Float[Tensor, "n k c"], Float[Tensor, "n h"], Float[Tensor, " n"]]:
-        density = self.mix(torch.bmm(harmonics_nmk.transpose(1, 2), message) * self.scale)
-        density = density * self.centre_scale[species].unsqueeze(1)
+        density = self.mix(received * self.scale) * self.centre_scale[species].unsqueeze(1)
         if carried is not None:
             density = density + carried
         density = bounded(density)
-        square = self.square(density)
+        square = self.product(density, density)
         # body orders 2, 3, 4 and 5: the density, and its square contracted with 1, with itself and with its square
         invariants = [density[:, 0], square[:, 0], (square * density).mean(1), (square * square).mean(1)]
         state = state + self.update(torch.cat([*invariants, state], dim=1))
@@ -113,7 +96,7 @@ class Interaction(nn.Module):
 
 def bounded(density: Float[Tensor, "n k c"]) -> Float[Tensor, "n k c"]:
     """The density, scaled down smoothly as it grows, so that atoms far too close do not send powers of it to infinity."""
-    return density * (1.0 + density.square().mean(dim=BDIM, keepdim=True)).rsqrt()
+    return density * (1.0 + density.square().mean(dim=(1, 2), keepdim=True)).rsqrt()
 
 
 class Message(nn.Module):
@@ -124,21 +107,23 @@ class Message(nn.Module):
         c = config.channels
         self.gates = nn.Linear(config.hidden, 3 * c)
         self.mix = DegreeLinear(c, c, config.l_max)
-        self.filters = nn.Linear(config.radial_functions, 2 * c, bias=False)
+        self.filters = nn.Parameter(torch.randn(2, config.radial_functions, c) / config.radial_functions**0.5)
 
     def forward(
         self,
         density: Float[Tensor, "n k c"],
         square: Float[Tensor, "n k c"],
         state: Float[Tensor, "n h"],
-        harmonics_nmk: Float[Tensor, "n m k"],
-        radial_nmr: Float[Tensor, "n m r"],
-    ) -> tuple[Float[Tensor, "n m c"], Float[Tensor, "n k c"]]:
-        scalar, gate_density, gate_square = self.gates(state).unsqueeze(1).chunk(3, dim=2)
-        carried = self.mix(density * gate_density + square * gate_square)
-        filter_scalar, filter_density = self.filters(radial_nmr).chunk(2, dim=2)
-        along_bond = torch.bmm(harmonics_nmk, carried)
-        return filter_scalar * scalar + filter_density * along_bond, carried
+        harmonics: Float[Tensor, "p k"],
+        radial: Float[Tensor, "p r"],
+        odd: Int[Tensor, " k"],
+        edges: Edges,
+    ) -> tuple[Float[Tensor, "n k c"], Float[Tensor, "n k c"]]:
+        scalar, gate_density, gate_square = self.gates(state).chunk(3, dim=1)
+        carried = self.mix(density * gate_density.unsqueeze(1) + square * gate_square.unsqueeze(1))
+        filter_scalar, filter_density = (radial @ self.filters).unbind(0)
+        received = expanded_sum(edges, odd, harmonics, filter_scalar, scalar)
+        return received + bond_sum(edges, odd, harmonics, filter_density, carried), carried
 
 
 class QACE(nn.Module):
@@ -160,23 +145,22 @@ class QACE(nn.Module):
 
     def forward(self, species: Int[Tensor, " n"], edges: Edges) -> Float[Tensor, " n"]:
         config = self.config
-        slots = slots_of(edges)
         distance = edges.vectors.norm(dim=1)
         harmonics = self.harmonics(edges.vectors / distance.unsqueeze(1))
+        odd = self.harmonics.odd.to(species.device)
         radial = bessel_basis(distance, config.cutoff_angstrom, config.radial_functions)
         radial = radial * polynomial_cutoff(distance, config.cutoff_angstrom).unsqueeze(1)
 
-        odd = self.harmonics.odd.to(species.device)
-        harmonics_nmk = slots.fill(harmonics) * torch.where(odd.bool(), slots.sign.unsqueeze(2), 1.0)
-        radial_nmr = slots.fill(radial)
-        embedding_nmq = self.species_embedding[species[slots.neighbour]]
-        message = (radial_nmr.unsqueeze(-1) * embedding_nmq.unsqueeze(2)).flatten(2)
+        # the first density keeps each radial function of each kind of neighbour apart
+        kinds = self.species_embedding.shape[1]
+        kind_of_neighbour = self.species_embedding[species].repeat_interleave(config.radial_functions, dim=1)
+        received = expanded_sum(edges, odd, harmonics, radial.repeat(1, kinds), kind_of_neighbour)
         carried, state = None, self.state_embedding(species)
         energy = torch.zeros_like(state[:, 0])
         for layer, interaction in enumerate(self.interactions):
             if layer > 0:
-                sent, carried = self.messages[layer - 1](density, square, state, harmonics_nmk, radial_nmr)
-                message = slots.exchange(sent)
-            density, square, state, share = interaction(species, harmonics_nmk, message, carried, state)
+                message = self.messages[layer - 1]
+                received, carried = message(density, square, state, harmonics, radial, odd, edges)
+            density, square, state, share = interaction(species, received, carried, state)
             energy = energy + share
         return energy

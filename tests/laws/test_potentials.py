@@ -49,9 +49,7 @@ def test_translation_changes_nothing(potential: Potential, crystal: Atoms, graph
     torch.testing.assert_close(after.forces, before.forces, rtol=0, atol=1e-9)
 
 
-def test_wrapping_atoms_into_the_cell_changes_nothing(
-    potential: Potential, crystal: Atoms, graph_of: GraphOf
-) -> None:
+def test_wrapping_atoms_into_the_cell_changes_nothing(potential: Potential, crystal: Atoms, graph_of: GraphOf) -> None:
     before = potential(graph_of(crystal))
     crystal.positions += crystal.cell.array[1] * np.arange(len(crystal))[:, None]
     after = potential(graph_of(crystal))
@@ -82,9 +80,7 @@ def test_permutation_of_atoms(potential: Potential, crystal: Atoms, graph_of: Gr
 
 
 @pytest.mark.parametrize("repeat", [(2, 1, 1), (1, 2, 1), (1, 1, 3)])
-def test_extensivity(
-    potential: Potential, crystal: Atoms, graph_of: GraphOf, repeat: tuple[int, int, int]
-) -> None:
+def test_extensivity(potential: Potential, crystal: Atoms, graph_of: GraphOf, repeat: tuple[int, int, int]) -> None:
     once, times = potential(graph_of(crystal)), int(np.prod(repeat))
     often = potential(graph_of(crystal * repeat))
     torch.testing.assert_close(often.energy, once.energy * times, rtol=0, atol=1e-8)
@@ -96,7 +92,9 @@ def test_distant_groups_do_not_see_each_other(potential: Potential, graph_of: Gr
     near = Atoms("SiOH", [[0, 0, 0], [1.6, 0, 0], [2.2, 0.8, 0]])
     far = near.copy()
     far.translate([60.0, 0, 0])
-    assert energy_of(potential, graph_of(near + far)) == pytest.approx(2 * energy_of(potential, graph_of(near)), abs=1e-9)
+    assert energy_of(potential, graph_of(near + far)) == pytest.approx(
+        2 * energy_of(potential, graph_of(near)), abs=1e-9
+    )
 
 
 def test_a_lone_atom_has_its_reference_energy(potential: Potential, graph_of: GraphOf) -> None:
@@ -178,7 +176,9 @@ def test_network_gradients_of_both_orders(potential: Potential, graph_of: GraphO
     vectors = (graph.positions[edges.second] - graph.positions[edges.first]).requires_grad_()
 
     def energies(pair_vectors: torch.Tensor) -> torch.Tensor:
-        return potential.network(species, type(edges)(**{**vars(edges), "vectors": pair_vectors, "sign": edges.sign.double()}))
+        return potential.network(
+            species, type(edges)(**{**vars(edges), "vectors": pair_vectors, "sign": edges.sign.double()})
+        )
 
     def slopes(pair_vectors: torch.Tensor) -> torch.Tensor:
         return torch.autograd.grad(energies(pair_vectors).square().sum(), pair_vectors, create_graph=True)[0]

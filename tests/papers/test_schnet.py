@@ -74,7 +74,7 @@ def test_agrees_with_torch_geometric() -> None:
     energy = ours(torch.tensor([SPECIES[int(z)] for z in numbers]), edges).sum()
     (slope,) = torch.autograd.grad(energy, moved)
 
-    # two float64 evaluations of one function agree to rounding
     assert reference.detach().abs() > 1.0
-    torch.testing.assert_close(energy, reference, rtol=1e-10, atol=1e-10)
-    torch.testing.assert_close(slope, reference_slope, rtol=1e-8, atol=1e-9)
+    # theirs rounds the width of the Gaussians to single precision
+    torch.testing.assert_close(energy, reference, rtol=1e-6, atol=0)
+    torch.testing.assert_close(slope, reference_slope, rtol=0, atol=1e-6 * float(reference_slope.abs().max()))

@@ -19,7 +19,9 @@ def test_each_degree_has_constant_norm() -> None:
     harmonics = SphericalHarmonics(3)(directions(50))
     for degree in range(4):
         block = harmonics[:, degree**2 : (degree + 1) ** 2]
-        torch.testing.assert_close(block.square().sum(1), torch.full((50,), 2.0 * degree + 1).double(), atol=1e-12, rtol=0)
+        torch.testing.assert_close(
+            block.square().sum(1), torch.full((50,), 2.0 * degree + 1).double(), atol=1e-12, rtol=0
+        )
 
 
 def test_addition_theorem_against_scipy() -> None:
