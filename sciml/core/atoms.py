@@ -6,7 +6,7 @@ Shapes: n atoms, e directed edges, g structures (graphs).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -98,13 +98,12 @@ class AtomLabels:
 def edge_vectors(graph: AtomGraph) -> Float[Tensor, "e 3"]:
     """Vectors from each centre to its neighbour, in angstrom."""
     centre, neighbour = graph.edge_index
-    # one matrix product a structure is a gather and nine multiply-adds an edge
     cell_e33 = graph.cell.index_select(0, graph.graph_index.index_select(0, centre))
     shift_e3 = torch.bmm(graph.edge_shift.unsqueeze(1), cell_e33).squeeze(1)
     return graph.positions.index_select(0, neighbour) - graph.positions.index_select(0, centre) + shift_e3
 
 
-def to_pyg(graph: AtomGraph, labels: AtomLabels, **extra: object) -> Data:
+def to_pyg(graph: AtomGraph, labels: AtomLabels) -> Data:
     """One structure and its labels as torch-geometric's Data, for its DataLoader to batch."""
     from torch_geometric.data import Data
 
@@ -118,20 +117,19 @@ def to_pyg(graph: AtomGraph, labels: AtomLabels, **extra: object) -> Data:
         energy=labels.energy,
         forces=labels.forces,
         stress=labels.stress,
-        **extra,
     )
 
 
 def from_pyg(data: Data) -> tuple[AtomGraph, AtomLabels]:
     """The inverse of `to_pyg`, also for a torch-geometric Batch."""
-    batch = getattr(data, "batch", None)
+    fields: dict[str, Any] = data.to_dict()
     graph = AtomGraph(
-        positions=data.pos,
-        atomic_numbers=data.z,
-        cell=data.cell,
-        pbc=data.pbc,
-        edge_index=data.edge_index,
-        edge_shift=data.edge_shift,
-        graph_index=torch.zeros_like(data.z) if batch is None else batch,
+        positions=fields["pos"],
+        atomic_numbers=fields["z"],
+        cell=fields["cell"],
+        pbc=fields["pbc"],
+        edge_index=fields["edge_index"],
+        edge_shift=fields["edge_shift"],
+        graph_index=fields.get("batch", torch.zeros_like(fields["z"])),
     )
-    return graph, AtomLabels(energy=data.energy, forces=data.forces, stress=data.stress)
+    return graph, AtomLabels(energy=fields["energy"], forces=fields["forces"], stress=fields["stress"])

@@ -63,7 +63,7 @@ def _compile(compiler: str, source: Path, library: Path) -> None:
     try:
         command = [compiler, *FLAGS, str(source), "-o", temporary]
         subprocess.run(command, check=True, capture_output=True, text=True)
-        os.replace(temporary, library)
+        Path(temporary).replace(library)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

@@ -30,7 +30,7 @@ def kernel(name: str, like: Tensor) -> Kernel | None:
     function = getattr(library, f"{name}_{_SUFFIX[like.dtype]}")
 
     def run(sizes: tuple[int, ...], inputs: Sequence[Tensor], out: Tensor) -> Tensor:
-        assert out.is_contiguous() and all(tensor.is_contiguous() for tensor in inputs)
+        assert all(tensor.is_contiguous() for tensor in (*inputs, out))
         pointers = [ctypes.c_void_p(tensor.data_ptr()) for tensor in (*inputs, out)]
         function(*map(ctypes.c_int64, sizes), *pointers, ctypes.c_int(torch.get_num_threads()))
         return out

@@ -1,13 +1,12 @@
-"""QACE: an equivariant message-passing atomic cluster expansion whose many-body products are taken on the sphere.
+"""QACE: an equivariant, message-passing atomic cluster expansion of squared densities.
 
-The neighbours of an atom make a density that is expanded in spherical harmonics (Drautz 2019, Phys. Rev. B 99, 014104).
-Instead of contracting the coefficients with Clebsch-Gordan tables (MACE, arXiv:2206.07697), each channel's density is
-evaluated on a Lebedev grid, multiplied with itself point by point, and integrated back. The grid is exact for the
-polynomials that occur, so this is rotation equivariant to rounding, yet it is only dense matrix products. Messages carry
-the scalars of the neighbour and its density along the bond (the m = 0 part of eSCN, arXiv:2302.03655).
+The neighbours of an atom make a density on the sphere around it, kept as coefficients of spherical harmonics (Drautz
+2019, Phys. Rev. B 99, 014104). Its square, taken with Gaunt's coefficients, and the contractions of both give
+invariants of body order two to five, as the symmetric products of MACE do (Batatia et al. 2022, arXiv:2206.07697), at
+a fraction of the arithmetic. Messages carry scalars of the neighbour and its density along the bond, which is the m = 0
+part of the tensor product in the frame of the bond (Passaro and Zitnick 2023, arXiv:2302.03655).
 
-Shapes: n atoms, e edges, m neighbour slots, k = (l_max + 1)^2 harmonics, g grid points, c channels, r radial functions,
-s species, q species channels.
+Shapes: n atoms, p pairs, k = (l_max + 1)^2 harmonics, c channels, r radial functions, h hidden features.
 """
 
 from __future__ import annotations
@@ -95,7 +94,7 @@ class Interaction(nn.Module):
 
 
 def bounded(density: Float[Tensor, "n k c"]) -> Float[Tensor, "n k c"]:
-    """The density, scaled down smoothly as it grows, so that atoms far too close do not send powers of it to infinity."""
+    """The density, scaled down smoothly as it grows: atoms far too close do not send powers of it to infinity."""
     return density * (1.0 + density.square().mean(dim=(1, 2), keepdim=True)).rsqrt()
 
 
@@ -155,12 +154,9 @@ class QACE(nn.Module):
         kinds = self.species_embedding.shape[1]
         kind_of_neighbour = self.species_embedding[species].repeat_interleave(config.radial_functions, dim=1)
         received = expanded_sum(edges, odd, harmonics, radial.repeat(1, kinds), kind_of_neighbour)
-        carried, state = None, self.state_embedding(species)
-        energy = torch.zeros_like(state[:, 0])
-        for layer, interaction in enumerate(self.interactions):
-            if layer > 0:
-                message = self.messages[layer - 1]
-                received, carried = message(density, square, state, harmonics, radial, odd, edges)
+        density, square, state, energy = self.interactions[0](species, received, None, self.state_embedding(species))
+        for message, interaction in zip(self.messages, self.interactions[1:], strict=True):
+            received, carried = message(density, square, state, harmonics, radial, odd, edges)
             density, square, state, share = interaction(species, received, carried, state)
             energy = energy + share
         return energy
