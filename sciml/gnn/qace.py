@@ -86,16 +86,22 @@ class Interaction(nn.Module):
         if carried is not None:
             density = density + carried
         density = bounded(density)
-        square = self.product(density, density)
-        # body orders 2, 3, 4 and 5: the density, and its square contracted with 1, with itself and with its square
-        invariants = [density[:, 0], square[:, 0], (square * density).mean(1), (square * square).mean(1)]
+        # the mean over the harmonics, not the sum, keeps a square of order 1 where the density is
+        square = self.product(density, density) / density.shape[1]
+        # body orders 2, 3, 4 and 5: the density, and its square contracted with 1, with the density and with itself
+        invariants = [density[:, 0], square[:, 0], (square * density).sum(1), (square * square).sum(1)]
         state = state + self.update(torch.cat([*invariants, state], dim=1))
         return density, square, state, self.readout(state).squeeze(-1)
 
 
+# Densities of equilibrium structures are of order 1 to 5; the bound must not touch them.
+LARGEST_DENSITY = 10.0
+
+
 def bounded(density: Float[Tensor, "n k c"]) -> Float[Tensor, "n k c"]:
     """The density, scaled down smoothly as it grows: atoms far too close do not send powers of it to infinity."""
-    return density * (1.0 + density.square().mean(dim=(1, 2), keepdim=True)).rsqrt()
+    size = density.square().mean(dim=(1, 2), keepdim=True)
+    return density * (1.0 + size / LARGEST_DENSITY**2).rsqrt()
 
 
 class Message(nn.Module):
@@ -106,7 +112,9 @@ class Message(nn.Module):
         c = config.channels
         self.gates = nn.Linear(config.hidden, 3 * c)
         self.mix = DegreeLinear(c, c, config.l_max)
-        self.filters = nn.Parameter(torch.randn(2, config.radial_functions, c) / config.radial_functions**0.5)
+        self.filters = nn.Parameter(torch.randn(2, config.radial_functions, c) / config.radial_functions)
+        # a density along a direction is a sum over (l_max + 1)^2 coefficients; neighbours mostly add up in step
+        self.scale = config.typical_neighbours**-0.5 / (config.l_max + 1)
 
     def forward(
         self,
@@ -122,7 +130,8 @@ class Message(nn.Module):
         carried = self.mix(density * gate_density.unsqueeze(1) + square * gate_square.unsqueeze(1))
         filter_scalar, filter_density = (radial @ self.filters).unbind(0)
         received = expanded_sum(edges, odd, harmonics, filter_scalar, scalar)
-        return received + bond_sum(edges, odd, harmonics, filter_density, carried), carried
+        received = received + bond_sum(edges, odd, harmonics, filter_density, carried)
+        return received * self.scale, carried
 
 
 class QACE(nn.Module):

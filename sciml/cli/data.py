@@ -1,0 +1,213 @@
+"""`sciml data`: get, show or make a dataset of the catalogue."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+from sciml.core.catalogue import contents_sha256, data_places, download_place, file_sha256, find_dataset
+from sciml.core.errors import UserError
+
+EXAMPLES = """\
+  sciml data show mlearn-si        what it is, where its files are, whether they are whole
+  sciml data get mlearn-si         download what is missing and check it
+  sciml data make si-gpaw -o made/si-gpaw --workers 2"""
+
+# seconds without a byte before a download is given up
+_TIMEOUT_S = 60
+_CHUNK_BYTES = 1 << 18
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", metavar="ACTION", choices=("get", "show", "make"), help="get | show | make")
+    parser.add_argument("name", metavar="NAME", help="a dataset of `sciml list datasets`")
+    making = parser.add_argument_group("make")
+    making.add_argument("-o", "--output", metavar="DIR", help="folder for the dataset (default: NAME)")
+    making.add_argument("--work", metavar="DIR", help="folder for what a stopped run continues from (default: in DIR)")
+    making.add_argument("--workers", metavar="N", type=_positive, default=1, help="processes side by side (default: 1)")
+    making.add_argument("--limit", metavar="N", type=_positive, help="make only the first N structures")
+
+
+def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
+    from sciml.core.plain_yaml import read_yaml
+
+    facts = read_yaml(find_dataset(arguments.name) / "dataset.yaml")
+    if arguments.action != "make" and (arguments.output or arguments.work or arguments.limit or arguments.workers != 1):
+        raise UserError(f"--output, --work, --workers and --limit belong to `sciml data make`, not {arguments.action}.")
+    return {"get": _get, "show": _show, "make": _make}[arguments.action](arguments, facts)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"needs a whole number above zero, but got {text!r}")
+    return int(text)
+
+
+def _files(name: str, facts: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The dataset's files by split, each with at least a path."""
+    files = facts.get("files")
+    if not isinstance(files, Mapping) or not all(
+        isinstance(f, Mapping) and isinstance(f.get("path"), str) for f in files.values()
+    ):
+        raise UserError(f"{find_dataset(name) / 'dataset.yaml'}: `files` must map each split to a mapping with `path`.")
+    return dict(files)
+
+
+# ----------------------------------------------------------------------------------------------------------------- get
+
+
+def _get(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> int:
+    for split, spec in _files(arguments.name, facts).items():
+        places = data_places(arguments.name, spec["path"])
+        target = download_place(arguments.name, spec["path"])
+        found = next((place for place in places if place.is_file()), None)
+        if found is not None and found != target and _whole(found, spec) is False:
+            raise UserError(f"{found} is damaged or another version, and comes before a download. Move it away.")
+        if found is not None and _whole(found, spec) is not False:
+            print(f"{split}: {found} is there")
+        elif "url" in spec:
+            download(spec["url"], target, spec.get("sha256"))
+            print(f"{split}: {target}")
+        else:
+            remedy = f"Run `sciml data make {arguments.name}`." if "recipe" in facts else f"Put it at {places[0]}."
+            raise UserError(f"dataset `{arguments.name}` gives no address for {spec['path']}. {remedy}")
+    return 0
+
+
+def download(url: str, target: Path, sha256: str | None) -> None:
+    """Downloads to a temporary file beside `target`, checks it, and renames it into place.
+
+    Raises:
+        UserError: an address that cannot be read, a transfer that broke off, other contents than `sha256`, no space.
+    """
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    if not url.startswith(("https://", "http://")):
+        raise UserError(f"{url}: only http and https addresses are downloaded.")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response,
+            temporary.open("wb") as file,
+            Progress(*columns, transient=True) as progress,
+        ):
+            length = response.headers.get("Content-Length")
+            task = progress.add_task(target.name, total=int(length) if length else None)
+            while chunk := response.read(_CHUNK_BYTES):
+                file.write(chunk)
+                progress.advance(task, len(chunk))
+        size = temporary.stat().st_size
+        if length and size != int(length):
+            raise UserError(f"{url}: the transfer broke off after {size} of {length} bytes. Try again.")
+        if sha256 is not None and (came := file_sha256(temporary)) != sha256.lower():
+            raise UserError(f"{url} should have sha256 {sha256}, but what came has {came}; it was not kept.")
+        temporary.replace(target)
+    except urllib.error.HTTPError as error:
+        raise UserError(f"{url} answered {error.code} {error.reason}.") from error
+    except urllib.error.URLError as error:
+        raise UserError(f"{url} cannot be reached: {error.reason}.") from error
+    except UserError:
+        raise
+    except (OSError, HTTPException, ValueError) as error:
+        raise UserError(f"cannot download {url} to {target}: {error}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+# ---------------------------------------------------------------------------------------------------------------- show
+
+
+def _show(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> int:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Column, Table
+
+    console = Console()
+    card = Table.grid(padding=(0, 2))
+    for key in ("summary", "domain", "elements", "variables", "licence", "citation", "homepage", "validation_fraction"):
+        if key in facts:
+            card.add_row(f"[bold]{key.replace('_', ' ')}", escape(_text(facts[key])))
+    card.add_row("[bold]folder", escape(str(find_dataset(arguments.name))))
+    console.print(card)
+    table = Table("split", Column("file", overflow="fold"), Column("size", no_wrap=True), "contents")
+    missing = False
+    for split, spec in _files(arguments.name, facts).items():
+        place = next((place for place in data_places(arguments.name, spec["path"]) if place.is_file()), None)
+        if place is None:
+            missing = True
+            table.add_row(split, escape(spec["path"]), "-", "[yellow]not here")
+            continue
+        whole = _whole(place, spec)
+        state = "no checksum to compare" if whole is None else "[green]sha256 as published" if whole else "[red]damaged"
+        table.add_row(split, escape(str(place)), _size(place.stat().st_size), state)
+    console.print(table)
+    if missing:
+        from_address = any("url" in spec for spec in _files(arguments.name, facts).values())
+        print(f"next: sciml data {'get' if from_address or 'recipe' not in facts else 'make'} {arguments.name}")
+    return 0
+
+
+def _whole(place: Path, spec: Mapping[str, Any]) -> bool | None:
+    """Whether the contents are the published ones; None when nothing says what these are."""
+    if "sha256" not in spec:
+        return None
+    return contents_sha256(place, spec["path"]) == str(spec["sha256"]).lower()
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} in {unit}" for key, unit in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e6:.1f} MB" if n_bytes >= 1e5 else f"{n_bytes / 1e3:.1f} kB"
+
+
+# ---------------------------------------------------------------------------------------------------------------- make
+
+
+def _make(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> int:
+    from sciml.cli.main import INTERRUPTED
+
+    recipe = facts.get("recipe")
+    if recipe is None:
+        raise UserError(f"dataset `{arguments.name}` has no recipe. Run `sciml data get {arguments.name}`.")
+    recipes = _recipes(str(facts.get("domain")))
+    name = str(recipe.get("name", arguments.name)) if isinstance(recipe, Mapping) else str(recipe)
+    if name not in recipes:
+        raise UserError(f"dataset `{arguments.name}`: there is no recipe `{name}`; known: {', '.join(recipes)}.")
+    output = Path(arguments.output or arguments.name)
+    work = Path(arguments.work) if arguments.work else output / "work"
+    try:
+        recipes[name](dict(facts), output, work, workers=arguments.workers, limit=arguments.limit)
+    except ModuleNotFoundError as error:
+        raise UserError(f"making `{arguments.name}` needs the package {error.name}; its README.md says how.") from error
+    except KeyboardInterrupt:
+        print(f"sciml: interrupted; the same command continues from {work}.", file=sys.stderr)
+        return INTERRUPTED
+    print(f"made: {output}")
+    return 0
+
+
+def _recipes(domain: str) -> Mapping[str, Any]:
+    if domain != "materials":
+        raise UserError(f"no recipes are known for datasets of the domain `{domain}`.")
+    from sciml.materials.recipes import RECIPES
+
+    return RECIPES

@@ -1,0 +1,76 @@
+"""The domains that an experiment may belong to, each imported when it is needed."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
+
+from sciml.core.catalogue import suggest
+from sciml.core.errors import UserError
+
+if TYPE_CHECKING:
+    from sciml.core.runs import Run
+    from sciml.train.problem import Problem
+
+# domain -> module with the functions of `Domain`; the optional dependencies of each have the domain's name
+DOMAINS = {"materials": "sciml.materials.experiment"}
+
+
+@runtime_checkable
+class Domain(Protocol):
+    """What a domain's experiment module has."""
+
+    @staticmethod
+    def config_class(raw: Mapping[str, Any]) -> type: ...
+
+    @staticmethod
+    def build(config: Any) -> Problem: ...
+
+    @staticmethod
+    def evaluate(run: Run, data: Path | None) -> dict[str, Any]: ...
+
+    @staticmethod
+    def predict(run: Run, source: Path, output: Path) -> str: ...
+
+    @staticmethod
+    def report(run: Run) -> Path: ...
+
+
+def load_domain(config: Mapping[str, Any], source: str) -> Domain:
+    """The module of the configuration's domain.
+
+    Raises:
+        UserError: no such domain, or a package that it needs is not installed.
+    """
+    name = config.get("domain")
+    if not isinstance(name, str) or name not in DOMAINS:
+        wanted = ", ".join(DOMAINS)
+        hint = suggest(str(name), DOMAINS)
+        raise UserError(f"{source}: `domain` must be one of {wanted}, but is {name!r}{'; ' + hint if hint else '.'}")
+    try:
+        return cast(Domain, importlib.import_module(DOMAINS[name]))
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "sciml":
+            raise
+        raise UserError(
+            f"{name} needs the package {error.name}, which is not installed. "
+            f"Run `pip install 'sciml-surrogates[{name}]'`."
+        ) from error
+
+
+def open_run(path: str) -> tuple[Run, Domain]:
+    """A run that was trained, and its domain."""
+    from sciml.core.runs import Run
+
+    run = Run.open(Path(path))
+    return run, load_domain(run.config(), str(run.config_file))
+
+
+def trained_run(path: str) -> tuple[Run, Domain]:
+    """The same, refused with UserError when no checkpoint has been written yet."""
+    run, domain = open_run(path)
+    if not run.best.is_file():
+        raise UserError(f"{path} has no checkpoint yet. Train it first: `sciml train --resume {path}`.")
+    return run, domain

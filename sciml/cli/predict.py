@@ -1,0 +1,32 @@
+"""`sciml predict`: a trained run applied to a file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sciml.core.errors import UserError
+
+EXAMPLES = """\
+  sciml predict runs/si-painn structures.extxyz -o predicted.extxyz"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="folder that `sciml train` wrote")
+    parser.add_argument("input", metavar="INPUT", help="file to predict for")
+    parser.add_argument("-o", "--output", metavar="OUTPUT", required=True, help="file to write")
+
+
+def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
+    from sciml.cli.domains import trained_run
+
+    source, output = Path(arguments.input), Path(arguments.output)
+    if not source.exists():
+        raise UserError(f"{source}: no such file.")
+    if output.exists() and output.samefile(source):
+        raise UserError(f"{output} is the input; give another file with -o.")
+    if not output.parent.is_dir():
+        raise UserError(f"{output.parent}: no such folder to write {output.name} into.")
+    trained, domain = trained_run(arguments.run)
+    print(domain.predict(trained, source, output))
+    return 0

@@ -1,0 +1,191 @@
+"""The materials domain: from an experiment's configuration to a problem for the trainer, and from a run to scores.
+
+Called by the command line for `domain: materials`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, make_dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch_geometric.data import Batch, Data
+
+from sciml.core.atoms import to_pyg
+from sciml.core.catalogue import suggest
+from sciml.core.config import parse
+from sciml.core.errors import UserError
+from sciml.core.runs import Run
+from sciml.gnn.potential import POTENTIALS, build_potential
+from sciml.materials import scores
+from sciml.materials.dataset import DatasetConfig, TrainingData, load_training_data, read_split
+from sciml.materials.graphs import build_graph, build_labels
+from sciml.materials.loss import LossConfig, PotentialLoss, ValidationScore, metrics
+from sciml.materials.potentials import describe_potential, load_potential
+from sciml.materials.reading import read_structures
+from sciml.materials.references import energy_scale, fingerprint, reference_energies
+from sciml.materials.structures import Structure, to_atoms
+from sciml.train.config import TrainConfig
+from sciml.train.problem import Problem
+
+
+@dataclass(frozen=True)
+class MaterialsExperiment:
+    """An experiment on an interatomic potential; `config_class` has one kind for each architecture."""
+
+    dataset: DatasetConfig
+    model: Any
+    loss: LossConfig = field(default_factory=LossConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+def config_class(raw: Mapping[str, Any]) -> type[MaterialsExperiment]:
+    """The dataclass whose `model` has the fields of the architecture that `raw` names.
+
+    Raises:
+        UserError: no model, or an architecture that is not among POTENTIALS.
+    """
+    model = raw.get("model")
+    name = model.get("architecture") if isinstance(model, Mapping) else None
+    if name is None:
+        raise UserError("`model` is missing. Give one of `sciml list models`, e.g. `model: painn`.")
+    if not isinstance(name, str) or name not in POTENTIALS:
+        hint = suggest(str(name), POTENTIALS)
+        raise UserError(f"`model.architecture` must be one of {', '.join(POTENTIALS)}, but is {name!r}. {hint}".strip())
+    return _config_class(name)
+
+
+@functools.cache
+def _config_class(architecture: str) -> type[MaterialsExperiment]:
+    return make_dataclass(
+        f"{POTENTIALS[architecture][0].__name__.removesuffix('Config')}Experiment",
+        [("model", POTENTIALS[architecture][0])],
+        bases=(MaterialsExperiment,),
+        frozen=True,
+    )
+
+
+def build(config: MaterialsExperiment) -> Problem:
+    """Reads and checks the data, and builds the potential with fresh weights.
+
+    Raises:
+        UserError: what is wrong with which file.
+    """
+    data = load_training_data(config.dataset)
+    loss_needs_a_label(config.loss, data)
+    elements = data.elements
+    lone = data.isolated_atoms if config.dataset.reference_energies == "isolated_atoms" else []
+    references = reference_energies(data.train + lone, elements)
+    scale = energy_scale(data.train)
+    torch.manual_seed(config.train.seed)
+    potential = build_potential(config.model, elements, references, scale)
+    dtype = torch.float64 if config.train.precision == "float64" else torch.float32
+    potential.network.to(dtype)
+    cutoff = potential.cutoff_angstrom
+    return Problem(
+        network=potential,
+        loss=PotentialLoss(config.loss, scale),
+        metrics=metrics,
+        train_data=to_samples(data.train, cutoff, dtype),
+        validation_data=to_samples(data.validation, cutoff, dtype),
+        collate=collate,
+        validation_loss=ValidationScore(config.loss),
+        metadata={
+            **describe_potential(config.model, elements, references, scale),
+            "baseline_energies_ev": reference_energies(data.train, elements),
+            "dataset": config.dataset.name,
+            "data_fingerprint": fingerprint(data.train + data.validation),
+            "data_counts": {
+                "train": _counts(data.train),
+                "validation": _counts(data.validation),
+            },
+            "notes": data.notes,
+        },
+    )
+
+
+def loss_needs_a_label(loss: LossConfig, data: TrainingData) -> None:
+    """Refuses training data that have no label of any kind that the loss weighs."""
+    weighed = {"energy": loss.energy_weight, "forces": loss.forces_weight, "stress": loss.stress_weight}
+    for structure in data.train:
+        if not any(weight > 0 and getattr(structure, f"has_{label}") for label, weight in weighed.items()):
+            used = ", ".join(label for label, weight in weighed.items() if weight > 0)
+            raise UserError(
+                f"{structure.name}: the loss weighs {used}, but the structure has no such label. Remove it."
+            )
+
+
+def to_samples(structures: Sequence[Structure], cutoff_angstrom: float, dtype: torch.dtype) -> list[Data]:
+    """Graphs with their labels, in memory."""
+    return [to_pyg(build_graph(structure, cutoff_angstrom, dtype), build_labels(structure)) for structure in structures]
+
+
+def collate(samples: Sequence[Data]) -> Batch:
+    """Several graphs as one of torch-geometric's batches."""
+    return Batch.from_data_list(list(samples))
+
+
+def evaluate(run: Run, data: Path | None) -> dict[str, Any]:
+    """Scores of the best weights on the test splits (on the validation split where there is none), or on a file.
+
+    Writes metrics.json and predictions/<split>.safetensors into the run.
+
+    Raises:
+        UserError: a damaged file, an element that the potential does not know.
+    """
+    config = _config_of(run)
+    potential, metadata = load_potential(run.path)
+    if data is not None:
+        splits = {_split_name(data, config.dataset): read_structures(data, "auto", config.dataset.options)}
+    elif config.dataset.test_splits:
+        splits = {role: read_split(config.dataset, role) for role in config.dataset.test_splits}
+    else:
+        splits = {"validation": load_training_data(config.dataset).validation}
+    found = {
+        split: scores.evaluate_split(potential, structures, split, metadata, run.predictions(split))
+        for split, structures in splits.items()
+    }
+    scores.add_to_metrics(run.metrics_file, found)
+    return found
+
+
+def predict(run: Run, source: Path, output: Path) -> str:
+    """Writes the structures of `source` with energy, forces and (where periodic) stress as extended XYZ."""
+    from ase.io import write
+
+    config = _config_of(run)
+    potential, _ = load_potential(run.path)
+    structures = read_structures(source, "auto", config.dataset.options)
+    predicted = scores.predict_structures(potential, structures)
+    if output.suffix not in {".xyz", ".extxyz"}:
+        raise UserError(f"{output}: predictions are written as extended XYZ; name the file .extxyz or .xyz.")
+    try:
+        write(output, [to_atoms(structure) for structure in predicted], format="extxyz")
+    except OSError as error:
+        raise UserError(f"{output}: cannot be written: {error.strerror}.") from error
+    n_atoms = sum(structure.n_atoms for structure in structures)
+    return f"{output}: energy, forces and stress of {len(structures)} structures, {n_atoms} atoms"
+
+
+def report(run: Run) -> Path:
+    """Writes report.html into the run."""
+    from sciml.materials.report import write_report
+
+    return write_report(run)
+
+
+def _config_of(run: Run) -> MaterialsExperiment:
+    raw = run.config()
+    return parse(config_class(raw), raw, str(run.config_file))
+
+
+def _split_name(data: Path, dataset: DatasetConfig) -> str:
+    name = data.name.split(".")[0] or "data"
+    return f"own_{name}" if name in {"train", "validation", *dataset.test_splits} else name
+
+
+def _counts(structures: Sequence[Structure]) -> dict[str, int]:
+    return {"n_structures": len(structures), "n_atoms": sum(structure.n_atoms for structure in structures)}

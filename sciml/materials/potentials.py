@@ -1,0 +1,95 @@
+"""Trained potentials from files: a run's folder or a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sciml.core.checkpoint import load_checkpoint
+from sciml.core.config import parse
+from sciml.core.errors import UserError
+from sciml.core.runs import Run
+from sciml.gnn.potential import POTENTIALS, Potential, build_potential
+
+DOMAIN = "materials"
+UNITS = {"length": "angstrom", "energy": "eV", "forces": "eV/angstrom", "stress": "eV/angstrom^3"}
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+def architecture_of(model_config: Any) -> str:
+    """The name in POTENTIALS of a configuration's architecture."""
+    return next(name for name, (config_class, _) in POTENTIALS.items() if isinstance(model_config, config_class))
+
+
+def describe_potential(
+    model_config: Any, elements: Sequence[int], reference_energies_ev: Sequence[float], energy_scale_ev: float
+) -> dict[str, Any]:
+    """What a checkpoint must say, in JSON, for `load_potential` to build the same potential."""
+    from ase.data import chemical_symbols
+
+    return {
+        "domain": DOMAIN,
+        "architecture": architecture_of(model_config),
+        "model": asdict(model_config),
+        "elements": [chemical_symbols[number] for number in elements],
+        "units": UNITS,
+        "normalisation": {
+            "reference_energies_ev": list(reference_energies_ev),
+            "energy_scale_ev": float(energy_scale_ev),
+        },
+    }
+
+
+def load_potential(path: str | Path, precision: str | None = None) -> tuple[Potential, dict[str, Any]]:
+    """The potential of a run's folder (its best weights) or of a checkpoint file, and the checkpoint's metadata.
+
+    Args:
+        path: the folder or file.
+        precision: "float32" or "float64" for the network's arithmetic; that of the stored weights if not given.
+
+    Raises:
+        UserError: no checkpoint there, or not one of an interatomic potential.
+    """
+    from ase.data import atomic_numbers
+
+    if precision is not None and precision not in DTYPES:
+        raise UserError(f"precision must be one of {', '.join(DTYPES)}, but is {precision!r}.")
+    path = Path(path)
+    file = Run.open(path).best if path.is_dir() else path
+    tensors, metadata = load_checkpoint(file)
+    architecture = metadata.get("architecture")
+    if metadata.get("domain") != DOMAIN or architecture not in POTENTIALS:
+        raise UserError(
+            f"{file}: an interatomic potential is needed ({', '.join(POTENTIALS)}), but this is a checkpoint of "
+            f"domain {metadata.get('domain')!r}, architecture {architecture!r}."
+        )
+    try:
+        model_config = parse(POTENTIALS[architecture][0], metadata["model"], str(file))
+        normalisation = metadata["normalisation"]
+        potential = build_potential(
+            model_config,
+            [atomic_numbers[symbol] for symbol in metadata["elements"]],
+            normalisation["reference_energies_ev"],
+            normalisation["energy_scale_ev"],
+        )
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{file}: the checkpoint does not describe its potential ({error!r}).") from error
+    expected = potential.state_dict()
+    weights = {name: tensors[name] for name in expected if name in tensors}
+    if missing := sorted(expected.keys() - weights.keys()):
+        raise UserError(f"{file}: the weights of {missing[0]} and {len(missing) - 1} others are missing.")
+    for name, weight in weights.items():
+        if weight.shape != expected[name].shape:
+            raise UserError(
+                f"{file}: {name} has shape {tuple(weight.shape)}, but the architecture that the file describes needs "
+                f"{tuple(expected[name].shape)}."
+            )
+    stored = next((weights[name].dtype for name, _ in potential.named_parameters()), torch.float32)
+    # only the network changes precision: energies of many atoms are summed in float64 whatever it is
+    potential.network.to(DTYPES[precision] if precision else stored)
+    potential.load_state_dict(weights)
+    return potential.eval(), metadata

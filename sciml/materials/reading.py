@@ -1,0 +1,433 @@
+"""Labelled structures from files: extended XYZ, ASE databases, mlearn's JSON and whatever else ase.io reads.
+
+Nothing here unpickles, connects to a server or runs a file. Every mistake is one line naming file and structure.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+
+from sciml.core.errors import UserError
+from sciml.core.units import conversion_factor
+from sciml.materials.structures import Structure, check_distances, check_forces
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+# ase.io formats that are no file on this disk, or that unpickle
+REFUSED_FORMATS = {
+    "postgresql": "a database server",
+    "mysql": "a database server",
+    "bundletrajectory": "a folder, in old versions with pickles",
+    "mongodb": "a database server",
+}
+
+# names under which codes and tools store each label, the first one found in a structure is taken
+DEFAULT_KEYS = {
+    "energy": ("energy", "free_energy", "REF_energy", "ref_energy", "dft_energy", "DFT_energy", "Energy"),
+    "forces": ("forces", "force", "REF_forces", "ref_forces", "dft_forces", "dft_force", "DFT_forces"),
+    "stress": ("stress", "REF_stress", "ref_stress", "dft_stress", "DFT_stress"),
+    "virial": ("virial", "virials", "REF_virial", "REF_virials", "dft_virial", "DFT_virial"),
+    "group": ("config_type", "group", "configuration_type"),
+}
+
+DEFAULT_UNITS = {
+    "length": "angstrom",
+    "energy": "eV",
+    "forces": "eV/angstrom",
+    "stress": "eV/angstrom^3",
+    "virial": "eV",
+}
+
+# what decompressing and parsing a damaged file raises
+_DAMAGED = (OSError, EOFError, ValueError, RecursionError, zlib.error)
+
+# a magnitude, in the default unit, that tells two units apart when their labels are compared
+_SAME_UNIT = 1e-6
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How a file's contents are named and measured, and what is refused.
+
+    Attributes:
+        units: unit of length, energy, forces, stress or virial in the file, where it is not eV and angstrom.
+        keys: name of energy, forces, stress, virial or group in the file, where it is none of the usual ones.
+        minimum_distance_angstrom: atoms closer than this are on top of each other.
+        maximum_force_ev_per_angstrom: no converged calculation gives a larger force.
+    """
+
+    units: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
+    minimum_distance_angstrom: float = 0.3
+    maximum_force_ev_per_angstrom: float = 200.0
+
+    def __post_init__(self) -> None:
+        for what, given, known in (("variable", self.units, DEFAULT_UNITS), ("key", self.keys, DEFAULT_KEYS)):
+            for name in given:
+                if name not in known:
+                    raise UserError(f"a {what} of a data set is one of {', '.join(known)}, but `{name}` came.")
+
+    def factor(self, quantity: str) -> float:
+        """What a number of the file is multiplied with."""
+        target = DEFAULT_UNITS[quantity]
+        try:
+            return conversion_factor(self.units.get(quantity, target), target)
+        except ValueError as error:
+            raise UserError(f"variables.{quantity}: {error}") from error
+
+
+def read_structures(path: str | Path, format: str = "auto", options: ReadOptions | None = None) -> list[Structure]:
+    """Every structure of a file, in its order, with the labels that it has, in eV and angstrom.
+
+    Args:
+        path: the file, gzip-compressed or not.
+        format: "auto", "mlearn", "extxyz", "db" or another name that ase.io knows.
+        options: names and units of the labels, limits.
+
+    Raises:
+        UserError: an unreadable or empty file, or a structure that no calculation can have given.
+    """
+    path, options = Path(path), options or ReadOptions()
+    _check_file(path)
+    kind = _guess_format(path) if format == "auto" else format
+    if kind in REFUSED_FORMATS:
+        raise UserError(f"{path}: the format `{kind}` is {REFUSED_FORMATS[kind]}. Convert it to extxyz first.")
+    read = _READERS.get(kind, _read_ase(kind))
+    structures = [_checked(structure, options) for structure in read(path, options)]
+    if not structures:
+        raise UserError(f"{path}: needs at least one structure, but has none.")
+    missing_keys = [name for name in options.keys if name != "group" and not _any_label(structures, name)]
+    if missing_keys:
+        names = ", ".join(f"{name} as `{options.keys[name]}`" for name in missing_keys)
+        raise UserError(f"{path}: no structure has {names}. Check dataset.keys against the file.")
+    return structures
+
+
+def _any_label(structures: list[Structure], name: str) -> bool:
+    attribute = {"energy": "has_energy", "forces": "has_forces", "stress": "has_stress", "virial": "has_stress"}[name]
+    return any(getattr(structure, attribute) for structure in structures)
+
+
+def _checked(structure: Structure, options: ReadOptions) -> Structure:
+    check_forces(structure, options.maximum_force_ev_per_angstrom)
+    check_distances(structure, options.minimum_distance_angstrom)
+    return structure
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise UserError(f"{path}: a file with structures is needed, but this is a folder.")
+    try:
+        with path.open("rb") as file:
+            head = file.read(2)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file.") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}.") from error
+    if not head:
+        raise UserError(f"{path}: the file is empty.")
+    # protocol 2 and later of Python's pickle module open with PROTO and the protocol's number
+    if head[0] == 0x80 and head[1] <= 5:
+        raise UserError(f"{path}: a Python pickle, which may run code. Convert it to extxyz where you trust it.")
+
+
+def _guess_format(path: Path) -> str:
+    name = path.name.lower().removesuffix(".gz")
+    if name.endswith((".xyz", ".extxyz")):
+        return "extxyz"
+    if name.endswith(".db"):
+        return "db"
+    if name.endswith(".json"):
+        try:
+            with _opened(path) as file:
+                return "mlearn" if file.read(64).lstrip()[:1] == b"[" else "json"
+        except _DAMAGED as error:
+            raise _unreadable(path, error, "JSON") from error
+    if name.endswith(".traj"):
+        return "traj"
+    from ase.io.formats import UnknownFileTypeError, filetype
+
+    try:
+        return filetype(str(path.resolve()))
+    except UnknownFileTypeError as error:
+        raise UserError(
+            f"{path}: its format is not recognised. Use extxyz, or name one of ase.io's formats (files.*.format)."
+        ) from error
+    except Exception as error:
+        raise _unreadable(path, error) from error
+
+
+def _opened(path: Path) -> Any:
+    with path.open("rb") as file:
+        compressed = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path, "rb") if compressed else path.open("rb")
+
+
+def _unreadable(path: Path, error: BaseException, kind: str = "structures") -> UserError:
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    return UserError(f"{path}: cannot be read as {kind}: {reason}. The file is damaged or of another format.")
+
+
+# ------------------------------------------------------------------------------------------------------ ASE's formats
+
+
+def _read_ase(kind: str) -> Callable[[Path, ReadOptions], Iterator[Structure]]:
+    def read(path: Path, options: ReadOptions) -> Iterator[Structure]:
+        from ase.io import read as ase_read
+        from ase.io.formats import ioformats
+
+        if kind not in ioformats or not ioformats[kind].can_read:
+            raise UserError(f"{path}: `{kind}` is no format that ase.io reads; `ase info --formats` lists them.")
+        if kind == "traj":
+            with path.open("rb") as file:
+                # without one of these words ASE takes the file for a pickle of its first versions
+                if file.read(8) not in (b"- of Ulm", b"AFFormat"):
+                    raise UserError(f"{path}: not an ASE trajectory, or one of 2014 and before, which is a pickle.")
+        if kind == "extxyz":
+            _check_extxyz_length(path)
+        try:
+            images = ase_read(str(path.resolve()), index=":", format=kind, do_not_split_by_at_sign=True)
+        except Exception as error:  # a reader may raise anything over a damaged file
+            raise _unreadable(path, error, kind) from error
+        for index, atoms in enumerate(images if isinstance(images, list) else [images]):
+            yield _from_ase(atoms, f"{path.name}@{index}", options)
+
+    return read
+
+
+def _check_extxyz_length(path: Path) -> None:
+    """Refuses a count of atoms beyond the end of the file: ASE would count up to it, line by line."""
+    try:
+        with _opened(path) as file:
+            lines_after = sum(1 for _ in file)
+            file.seek(0)
+            for line in file:
+                lines_after -= 1
+                if not line.strip():
+                    return  # a structure is never followed by another after an empty line
+                n_atoms = int(line.split()[0])
+                if n_atoms < 0 or n_atoms + 1 > lines_after:
+                    raise UserError(f"{path}: a header says {n_atoms} atoms, but only {lines_after} lines follow.")
+                for _ in range(n_atoms + 1):
+                    next(file)
+                lines_after -= n_atoms + 1
+    except _DAMAGED as error:
+        if isinstance(error, UserError):
+            raise
+        raise _unreadable(path, error, "extended XYZ") from error
+
+
+def _read_db(path: Path, options: ReadOptions) -> Iterator[Structure]:
+    from ase.db import connect
+
+    try:
+        database = connect(str(path.resolve()), type="db", use_lock_file=False)
+        declared = _declared_units(dict(database.metadata))
+        rows = [(row.toatoms(), {**row.data, **row.key_value_pairs}) for row in database.select()]
+    except Exception as error:  # sqlite3, JSON and ASE raise their own kinds over a damaged file
+        raise _unreadable(path, error, "an ASE database") from error
+    _check_declared(path.name, declared, options)
+    for index, (atoms, extra) in enumerate(rows):
+        yield _from_ase(atoms, f"{path.name}@{index}", options, extra)
+
+
+def _from_ase(atoms: Atoms, name: str, options: ReadOptions, extra: Mapping[str, Any] | None = None) -> Structure:
+    """A structure from Atoms whose labels are calculator results, `info`, `arrays` or a database row's data."""
+    results = getattr(atoms.calc, "results", None) or {}
+    found = {**(extra or {}), **atoms.info, **atoms.arrays, **{k: v for k, v in results.items() if v is not None}}
+    _check_declared(name, _declared_units(atoms.info), options)
+    n = len(atoms)
+    cell = np.array(atoms.cell.array, dtype=np.float64) * options.factor("length")
+    group = _label(found, "group", options)
+    return Structure(
+        atomic_numbers=np.asarray(atoms.numbers, dtype=np.int64),
+        positions=np.array(atoms.positions, dtype=np.float64) * options.factor("length"),
+        cell=cell,
+        pbc=np.array(atoms.pbc, dtype=bool),
+        energy=_energy(_label(found, "energy", options), name) * options.factor("energy"),
+        forces=_forces(_label(found, "forces", options), n, name) * options.factor("forces"),
+        stress=_stress(found, cell, name, options),
+        group="all" if group is None else str(group),
+        name=name,
+    )
+
+
+def _label(found: Mapping[str, Any], quantity: str, options: ReadOptions) -> Any:
+    if quantity in options.keys:
+        return found.get(options.keys[quantity])
+    return next((found[key] for key in DEFAULT_KEYS[quantity] if found.get(key) is not None), None)
+
+
+def _numbers(value: Any, quantity: str, name: str) -> Float[np.ndarray, "..."]:
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{name}: {quantity} must be numbers, but is {str(value)[:40]!r}.") from error
+
+
+def _energy(value: Any, name: str) -> float:
+    if value is None:
+        return float("nan")
+    energy = _numbers(value, "energy", name)
+    if energy.size != 1:
+        raise UserError(f"{name}: energy must be one number, but has shape {energy.shape}.")
+    if not np.isfinite(energy).all():
+        raise UserError(f"{name}: the energy is NaN or inf. Remove the structure.")
+    return float(energy.reshape(()))
+
+
+def _forces(value: Any, n_atoms: int, name: str) -> Float[np.ndarray, "n 3"]:
+    if value is None:
+        return np.full((n_atoms, 3), np.nan)
+    forces = _numbers(value, "forces", name)
+    if forces.shape != (n_atoms, 3):
+        raise UserError(f"{name}: forces must have shape ({n_atoms}, 3), but have {forces.shape}.")
+    broken = ~np.isfinite(forces).all(axis=1)
+    if broken.any():
+        raise UserError(f"{name}: the force on atom {int(np.argmax(broken))} is NaN or inf. Remove the structure.")
+    return forces
+
+
+def _stress(found: Mapping[str, Any], cell: np.ndarray, name: str, options: ReadOptions) -> Float[np.ndarray, "3 3"]:
+    """From a stress, or from a virial W = -stress * volume as QUIP and MACE store it."""
+    stress, virial = _label(found, "stress", options), _label(found, "virial", options)
+    volume = abs(float(np.linalg.det(cell)))
+    if stress is not None:
+        return _tensor33(stress, "stress", name) * options.factor("stress")
+    if virial is None or volume == 0:
+        return np.full((3, 3), np.nan)
+    return -_tensor33(virial, "virial", name) * options.factor("virial") / volume
+
+
+def _tensor33(value: Any, quantity: str, name: str) -> Float[np.ndarray, "3 3"]:
+    """A symmetric tensor from 3 x 3, nine, or six numbers (xx, yy, zz, yz, xz, xy: Voigt's order, and ASE's)."""
+    tensor = _numbers(value, quantity, name)
+    if tensor.shape == (6,):
+        tensor = tensor[[[0, 5, 4], [5, 1, 3], [4, 3, 2]]]
+    elif tensor.shape in ((9,), (3, 3)):
+        tensor = tensor.reshape(3, 3)
+    else:
+        raise UserError(f"{name}: {quantity} must be 3 x 3, 9 or 6 numbers, but has shape {tensor.shape}.")
+    if not np.isfinite(tensor).all():
+        raise UserError(f"{name}: the {quantity} has NaN or inf. Remove it or the structure.")
+    skew = float(np.abs(tensor - tensor.T).max())
+    # codes print five digits or so, and sum virials in floating point; a per cent is a transposed or mixed-up tensor
+    if skew > 0.01 * float(np.abs(tensor).max()):
+        raise UserError(f"{name}: the {quantity} must be symmetric, but its halves differ by {skew:.3g}.")
+    return (tensor + tensor.T) / 2
+
+
+# ------------------------------------------------------------------------------------------- units that a file declares
+
+_UNIT_KEY = re.compile(r"_?(length|distance|positions?|energy|energies|forces?|stress|virials?)_?units?", re.IGNORECASE)
+_QUANTITY_OF = {
+    "distance": "length",
+    "position": "length",
+    "positions": "length",
+    "energies": "energy",
+    "force": "forces",
+    "virials": "virial",
+}
+
+
+def _declared_units(info: Mapping[Any, Any]) -> dict[str, str]:
+    """Units that a file states: `energy_unit=Hartree` beside a structure, or SchNetPack's metadata of a database."""
+    declared = {
+        match[1].lower(): value
+        for key, value in info.items()
+        if isinstance(value, str) and (match := _UNIT_KEY.fullmatch(str(key)))
+    }
+    properties = info.get("_property_unit_dict")
+    if isinstance(properties, Mapping):
+        declared |= {key: value for key, value in properties.items() if isinstance(value, str)}
+    return {_QUANTITY_OF.get(key, key): value for key, value in declared.items()}
+
+
+def _check_declared(name: str, declared: Mapping[str, str], options: ReadOptions) -> None:
+    for quantity, unit in declared.items():
+        if quantity not in DEFAULT_UNITS:
+            continue
+        expected = options.units.get(quantity, DEFAULT_UNITS[quantity])
+        try:
+            same = abs(conversion_factor(unit, expected) - 1) < _SAME_UNIT
+        except ValueError:
+            same = False
+        if not same:
+            raise UserError(
+                f"{name}: the file states {quantity} in {unit}, but it would be read as {expected}. "
+                f"Declare it: --dataset.variables.{quantity}={unit}"
+            )
+
+
+# ----------------------------------------------------------------------------------------------------- mlearn's JSON
+
+# The six numbers of `virial_stress` are VASP's "in kB" line: xx, yy, zz, xy, yz, zx in kbar, positive under
+# compression. Evidence from the strained cells: datasets/mlearn-si/README.md and tests/sciml/materials/test_mlearn.py.
+_VASP_ORDER = np.array([[0, 3, 5], [3, 1, 4], [5, 4, 2]])
+
+
+def _read_mlearn(path: Path, options: ReadOptions) -> Iterator[Structure]:
+    """The format of github.com/materialsvirtuallab/mlearn: pymatgen structures in JSON, read without pymatgen."""
+    try:
+        with _opened(path) as file:
+            entries = json.loads(file.read())
+    except _DAMAGED as error:
+        raise _unreadable(path, error, "mlearn JSON") from error
+    if not isinstance(entries, list):
+        raise UserError(f"{path}: mlearn JSON is a list of entries, but this is a {type(entries).__name__}.")
+    for index, entry in enumerate(entries):
+        yield _mlearn_entry(entry, f"{path.name}@{index}", options)
+
+
+def _mlearn_entry(entry: Any, name: str, options: ReadOptions) -> Structure:
+    from ase.data import atomic_numbers
+
+    try:
+        sites = entry["structure"]["sites"]
+        symbols = [_only_element(site["species"]) for site in sites]
+        numbers = np.array([atomic_numbers[symbol] for symbol in symbols], dtype=np.int64)
+        positions = np.array([site["xyz"] for site in sites], dtype=np.float64).reshape(len(sites), 3)
+        cell = np.array(entry["structure"]["lattice"]["matrix"], dtype=np.float64).reshape(3, 3)
+        outputs = entry["outputs"]
+        virial_stress = outputs.get("virial_stress")
+        group = str(entry.get("group", "all"))
+        energy, forces = outputs.get("energy"), outputs.get("forces")
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise UserError(f"{name}: not an mlearn entry ({type(error).__name__}: {str(error)[:80]}).") from error
+    stress = np.full((3, 3), np.nan)
+    if virial_stress is not None:
+        kbar = _numbers(virial_stress, "virial_stress", name)
+        if kbar.shape != (6,):
+            raise UserError(f"{name}: virial_stress must be six numbers, but has shape {kbar.shape}.")
+        stress = -_tensor33(kbar[_VASP_ORDER], "virial_stress", name) * conversion_factor("kbar", "eV/angstrom^3")
+    return Structure(
+        atomic_numbers=numbers,
+        positions=positions * options.factor("length"),
+        cell=cell * options.factor("length"),
+        pbc=np.ones(3, dtype=bool),
+        energy=_energy(energy, name) * options.factor("energy"),
+        forces=_forces(forces, len(sites), name) * options.factor("forces"),
+        stress=stress,
+        group=group,
+        name=name,
+    )
+
+
+def _only_element(species: Any) -> str:
+    if len(species) != 1 or species[0].get("occu", 1) != 1:
+        raise ValueError(f"a site with partial occupation {species}")
+    return species[0]["element"]
+
+
+_READERS: dict[str, Callable[[Path, ReadOptions], Iterator[Structure]]] = {"mlearn": _read_mlearn, "db": _read_db}

@@ -1,0 +1,220 @@
+"""What a report reads: the run's records, and reference and predicted values of each structure with their errors.
+
+Shapes: s structures, n atoms of all structures together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from sciml.core.catalogue import find_dataset
+from sciml.core.checkpoint import load_checkpoint
+from sciml.core.config import read_yaml
+from sciml.core.errors import UserError
+from sciml.core.run_report import Log, best_epoch, read_log
+from sciml.core.runs import Run, read_json
+from sciml.core.units import EV_PER_ANGSTROM3_IN_GPA
+
+T = TypeVar("T")
+_OPTIONAL = ("positions", "atomic_numbers", "cell")
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """The contents of one predictions/<split>.safetensors, checked at birth; NaN where the reference has no value.
+
+    Energies in eV, forces in eV/angstrom, stresses in eV/angstrom^3; positions and cells, in angstrom, may be absent.
+
+    Raises:
+        UserError: arrays that do not belong together.
+    """
+
+    split: str
+    names: list[str]
+    groups: list[str]
+    n_atoms: Int[np.ndarray, " s"]
+    energy: Float[np.ndarray, " s"]
+    energy_predicted: Float[np.ndarray, " s"]
+    forces: Float[np.ndarray, "n 3"]
+    forces_predicted: Float[np.ndarray, "n 3"]
+    stress: Float[np.ndarray, "s 3 3"]
+    stress_predicted: Float[np.ndarray, "s 3 3"]
+    positions: Float[np.ndarray, "n 3"] | None = None
+    atomic_numbers: Int[np.ndarray, " n"] | None = None
+    cell: Float[np.ndarray, "s 3 3"] | None = None
+
+    def __post_init__(self) -> None:
+        s, n = len(self.n_atoms), int(self.n_atoms.sum())
+        per_structure = {"energy": (s,), "energy_predicted": (s,), "stress": (s, 3, 3), "stress_predicted": (s, 3, 3)}
+        per_atom = {"forces": (n, 3), "forces_predicted": (n, 3), "positions": (n, 3), "atomic_numbers": (n,)}
+        for name, shape in {**per_structure, **per_atom, "cell": (s, 3, 3)}.items():
+            array = getattr(self, name)
+            if array is not None and array.shape != shape:
+                raise UserError(f"split `{self.split}`: {name} should have shape {shape}, but has {array.shape}.")
+        if (self.n_atoms < 1).any() or len(self.names) != s or len(self.groups) != s:
+            raise UserError(
+                f"split `{self.split}`: {s} structures need {s} names and groups and at least one atom each, but there "
+                f"are {len(self.names)} names and {len(self.groups)} groups."
+            )
+
+    @property
+    def structure_of_atom(self) -> Int[np.ndarray, " n"]:
+        return np.repeat(np.arange(len(self.n_atoms)), self.n_atoms)
+
+    @property
+    def energy_error_mev_per_atom(self) -> Float[np.ndarray, " s"]:
+        return 1000 * (self.energy_predicted - self.energy) / self.n_atoms
+
+    @property
+    def force_error(self) -> Float[np.ndarray, " n"]:
+        """Length of the difference of the two force vectors."""
+        return np.linalg.norm(self.forces_predicted - self.forces, axis=1)
+
+    @property
+    def stress_error_gpa(self) -> Float[np.ndarray, "s 9"]:
+        return EV_PER_ANGSTROM3_IN_GPA * (self.stress_predicted - self.stress).reshape(-1, 9)
+
+    @property
+    def force_rmse(self) -> Float[np.ndarray, " s"]:
+        """Root mean square over the force components of each structure."""
+        total = np.bincount(self.structure_of_atom, self.force_error**2, minlength=len(self.n_atoms))
+        return np.sqrt(total / (3 * self.n_atoms))
+
+    @property
+    def largest_force_error(self) -> Float[np.ndarray, " s"]:
+        largest = np.full(len(self.n_atoms), -np.inf)
+        np.maximum.at(largest, self.structure_of_atom, self.force_error)
+        return largest
+
+    def atoms_of(self, structure: int) -> slice:
+        stop = int(self.n_atoms[: structure + 1].sum())
+        return slice(stop - int(self.n_atoms[structure]), stop)
+
+    def scores(self) -> dict[str, float]:
+        """MAE and RMSE of this split under the names of metrics.json, for the labels that the split has."""
+        errors = {
+            ("energy", "mev_per_atom"): self.energy_error_mev_per_atom,
+            ("forces", "ev_per_angstrom"): self.forces_predicted - self.forces,
+            ("stress", "gpa"): self.stress_error_gpa,
+        }
+        found: dict[str, float] = {}
+        for (quantity, unit), error in errors.items():
+            known = error[np.isfinite(error)]
+            if known.size:
+                found[f"{quantity}_mae_{unit}"] = float(np.abs(known).mean())
+                found[f"{quantity}_rmse_{unit}"] = float(np.sqrt((known**2).mean()))
+        return found
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read one split's predictions.
+
+    Raises:
+        UserError: the file is damaged, or does not hold what a predictions file holds.
+    """
+    tensors, metadata = load_checkpoint(path)
+    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+    needed = ("energy", "energy_predicted", "n_atoms", "forces", "forces_predicted", "stress", "stress_predicted")
+    if missing := [name for name in needed if name not in arrays]:
+        raise UserError(f"{path} should hold {', '.join(missing)}, but does not. Run `sciml evaluate` again.")
+    arrays["n_atoms"] = arrays["n_atoms"].astype(np.int64)
+    s = len(arrays["n_atoms"])
+    return Predictions(
+        split=path.stem,
+        names=_texts(metadata, "names") or [f"structure {i}" for i in range(s)],
+        groups=_texts(metadata, "groups") or ["all"] * s,
+        **{name: arrays[name] for name in (*needed, *_OPTIONAL) if name in arrays},
+    )
+
+
+def _texts(metadata: Mapping[str, Any], key: str) -> list[str]:
+    value = metadata.get(key)
+    return [str(item) for item in value] if isinstance(value, list) else []
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that a run's folder says; what could not be read is in `problems`, in words.
+
+    Attributes:
+        record: run.json.
+        config: config.yaml.
+        card: dataset.yaml of the data set in the catalogue, for its summary, licence and citation.
+        metadata: of checkpoints/best.safetensors.
+        splits: metrics.json's scores by split.
+    """
+
+    run: Run
+    record: Mapping[str, Any]
+    config: Mapping[str, Any]
+    card: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    log: Log
+    splits: Mapping[str, Mapping[str, Any]]
+    predictions: Sequence[Predictions]
+    problems: Sequence[str]
+
+    @property
+    def best_epoch(self) -> float | None:
+        training = self.metadata.get("training")
+        recorded = training.get("epoch") if isinstance(training, Mapping) else None
+        return float(recorded) if isinstance(recorded, int) else best_epoch(self.log)
+
+    def part(self, name: str) -> Mapping[str, Any]:
+        """A part of the configuration such as "dataset", empty if it has none."""
+        value = self.config.get(name)
+        return value if isinstance(value, Mapping) else {}
+
+    def tests(self) -> list[Predictions]:
+        """The predictions that say how good the potential is: those of the test splits, or else what there is."""
+        seen = {"train", "validation"}
+        return (
+            [p for p in self.predictions if p.split not in seen]
+            or [p for p in self.predictions if p.split == "validation"]
+            or list(self.predictions)
+        )
+
+
+def read_evidence(run: Run) -> Evidence:
+    """Read every piece of the run that is there."""
+    problems: list[str] = []
+
+    def attempt(read: Callable[[], T], otherwise: T) -> T:
+        try:
+            return read()
+        except UserError as error:
+            problems.append(f"Left out of this report: {error}")
+            return otherwise
+
+    config = attempt(lambda: run.config() if run.config_file.is_file() else {}, {})
+    metrics = attempt(lambda: read_json(run.metrics_file) if run.metrics_file.is_file() else {}, {})
+    splits = metrics.get("splits", {}) if isinstance(metrics, dict) else {}
+    files = sorted(run.predictions("any").parent.glob("*.safetensors"))
+    predictions = [attempt(lambda file=file: read_predictions(file), None) for file in files]
+    return Evidence(
+        run=run,
+        record=attempt(run.record, {}),
+        config=config,
+        card=_card(config),
+        metadata=attempt(lambda: load_checkpoint(run.best)[1] if run.best.is_file() else {}, {}),
+        log=attempt(lambda: read_log(run.log_file), {}),
+        splits={name: scores for name, scores in splits.items() if isinstance(scores, dict)},
+        predictions=[found for found in predictions if found is not None],
+        problems=problems,
+    )
+
+
+def _card(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The facts of the data set's card; empty for a data set that is not in the catalogue."""
+    dataset = config.get("dataset")
+    name = dataset.get("name") if isinstance(dataset, Mapping) else dataset
+    try:
+        return read_yaml(find_dataset(str(name)) / "dataset.yaml")
+    except UserError:
+        return {}

@@ -1,0 +1,116 @@
+"""Which samples make which batch: a pure function of seed, epoch and rank, so that a resumed run sees the same.
+
+With several processes a step takes `processes * batch_size` of the shuffled samples and cuts them into equal parts (the
+last step as equal as can be; when there are fewer samples left than processes, they are left out of that epoch). A loss
+is an average over its part, and gradients are averaged over processes: that is the gradient of the whole step when the
+parts are equal, and weighs samples slightly differently in a last step that does not divide evenly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from sciml.train.config import TrainConfig
+from sciml.train.precision import doubled
+from sciml.train.problem import Problem, Samples
+from sciml.train.progress import Progress
+from sciml.train.ranks import rank
+from sciml.train.seeding import mix
+
+
+class Batch(NamedTuple):
+    """A collated batch and how many samples it has."""
+
+    data: Any
+    samples: int
+
+
+class Collate:
+    """The domain's collate; the batch's real numbers in float64 when the network computes in it."""
+
+    def __init__(self, collate: Callable[[Sequence[Any]], Any], double: bool) -> None:
+        self.collate, self.double = collate, double
+
+    def __call__(self, samples: Sequence[Any]) -> Batch:
+        data = self.collate(samples)
+        return Batch(map_tensors(doubled, data) if self.double else data, len(samples))
+
+
+class TrainBatches(Sampler[list[int]]):
+    """Indices of this process's batches of the epoch that `progress` is in, without those that are done already."""
+
+    def __init__(self, n_samples: int, batch_size: int, seed: int, world: int, progress: Progress) -> None:
+        self.n_samples, self.batch_size, self.seed = n_samples, batch_size, seed
+        self.world, self.progress = world, progress
+
+    def __len__(self) -> int:
+        steps, rest = divmod(self.n_samples, self.batch_size * self.world)
+        return steps + (rest >= self.world)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        generator = torch.Generator().manual_seed(mix(self.seed, self.progress.epoch))
+        order = torch.randperm(self.n_samples, generator=generator)
+        together = self.batch_size * self.world
+        for step in range(self.progress.batch, len(self)):
+            parts = order[step * together : (step + 1) * together].tensor_split(self.world)
+            yield parts[rank()].tolist()
+
+
+class ValidationBatches(Sampler[list[int]]):
+    """Indices of this process's share of the validation data, in order; shares may differ in length."""
+
+    def __init__(self, n_samples: int, batch_size: int, world: int) -> None:
+        self.n_samples, self.batch_size, self.world = n_samples, batch_size, world
+
+    def __iter__(self) -> Iterator[list[int]]:
+        share = list(range(rank(), self.n_samples, self.world))
+        for start in range(0, len(share), self.batch_size):
+            yield share[start : start + self.batch_size]
+
+
+class Loaders:
+    """This process's batches: `train`, shuffled anew each epoch, and `validation`."""
+
+    def __init__(self, problem: Problem, config: TrainConfig, progress: Progress) -> None:
+        n_train, n_validation = len(problem.train_data), len(problem.validation_data)
+        collate = Collate(problem.collate, double=config.precision == "float64")
+        train = TrainBatches(n_train, config.batch_size, config.seed, config.devices, progress)
+        validation = ValidationBatches(n_validation, config.batch_size, config.devices)
+        self.batches_per_epoch = len(train)
+        self.train = _loader(problem.train_data, train, collate, config.workers)
+        self.validation = _loader(problem.validation_data, validation, collate, config.workers)
+
+
+def _loader(data: Samples, batches: Iterable[list[int]], collate: Collate, workers: int) -> DataLoader[Batch]:
+    return DataLoader(
+        cast("Dataset[Any]", data),
+        batch_sampler=batches,
+        collate_fn=collate,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        # its own, so that making an iterator leaves the generator that the network uses as it is
+        generator=torch.Generator(),
+    )
+
+
+def map_tensors(function: Callable[[Tensor], Tensor], batch: Any) -> Any:
+    """A batch with a function applied to its tensors: tensors, dicts, lists, tuples, torch-geometric's batches."""
+    match batch:
+        case Tensor():
+            return function(batch)
+        case dict():
+            return {key: map_tensors(function, value) for key, value in batch.items()}
+        case list():
+            return [map_tensors(function, value) for value in batch]
+        case tuple():
+            values = [map_tensors(function, value) for value in batch]
+            return type(batch)(*values) if hasattr(batch, "_fields") else tuple(values)
+        case _ if hasattr(batch, "apply"):
+            return batch.apply(function)
+        case _:
+            return batch

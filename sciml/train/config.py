@@ -1,0 +1,92 @@
+"""How to train: every number that the trainer takes, checked when it is given."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from sciml.core.errors import UserError
+
+Precision = Literal["float32", "float64", "bf16-mixed"]
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The `train:` part of an experiment.
+
+    Attributes:
+        epochs: passes over the training data, at most.
+        max_minutes: wall-clock budget. The schedule follows whichever is further, epochs or minutes, so that a cosine
+            anneals fully within the budget on any machine; such a run is not reproducible bit for bit.
+        batch_size: samples a step and process.
+        learning_rate: the largest, after the warm-up.
+        weight_decay: Adam's L2 penalty, or AdamW's decoupled one.
+        optimizer: adam or adamw.
+        schedule: constant; cosine (to minimum_learning_rate); plateau (times plateau_factor when the validation score
+            has not improved for more than plateau_patience_epochs).
+        warmup_steps: steps over which the learning rate grows linearly from zero.
+        minimum_learning_rate: where cosine ends and below which plateau does not go.
+        ema_decay: of the exponential moving average of the weights, which validation and the best checkpoint use;
+            null turns it off.
+        gradient_clip: largest norm of the gradient; null turns clipping off.
+        early_stopping_epochs: stop when the validation score has not improved for so many epochs; null never stops.
+        precision: float32, float64, or bf16-mixed (autocast to bfloat16, weights in float32).
+        seed: of the weights, the shuffling and everything random.
+        deterministic: refuse operations whose result may differ from run to run (slower).
+        devices: processes, each with one device; they share a step, each with its own batch.
+        accelerator: cpu, gpu, or auto (gpu when there is one).
+        threads: CPU threads a process; null leaves torch's choice.
+        workers: processes that prepare batches; 0 prepares them between the steps.
+        validate_every_epochs: validation happens after every so many epochs and at the end.
+        save_every_minutes: how much work a killed run may lose.
+        log_every_steps: steps between two points in TensorBoard.
+    """
+
+    epochs: int = 100
+    max_minutes: float | None = None
+    batch_size: int = 8
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    optimizer: Literal["adam", "adamw"] = "adam"
+    schedule: Literal["constant", "cosine", "plateau"] = "cosine"
+    warmup_steps: int = 100
+    minimum_learning_rate: float = 1e-6
+    plateau_factor: float = 0.5
+    plateau_patience_epochs: int = 10
+    ema_decay: float | None = 0.999
+    gradient_clip: float | None = 10.0
+    early_stopping_epochs: int | None = None
+    precision: Precision = "float32"
+    seed: int = 0
+    deterministic: bool = False
+    devices: int = 1
+    accelerator: Literal["cpu", "gpu", "auto"] = "cpu"
+    threads: int | None = None
+    workers: int = 0
+    validate_every_epochs: int = 1
+    save_every_minutes: float = 1.0
+    log_every_steps: int = 50
+
+    def __post_init__(self) -> None:
+        at_least = {
+            "epochs": 1, "batch_size": 1, "devices": 1, "validate_every_epochs": 1, "log_every_steps": 1, "threads": 1,
+            "early_stopping_epochs": 1, "warmup_steps": 0, "plateau_patience_epochs": 0, "workers": 0, "seed": 0,
+            "weight_decay": 0, "minimum_learning_rate": 0, "save_every_minutes": 0,
+        }  # fmt: skip
+        for name, least in at_least.items():
+            self._need(name, f"at least {least}", lambda value, least=least: value >= least)
+        for name in ("learning_rate", "max_minutes", "gradient_clip"):
+            self._need(name, "more than 0", lambda value: value > 0)
+        self._need("plateau_factor", "between 0 and 1", lambda value: 0 < value < 1)
+        self._need("ema_decay", "at least 0 and less than 1", lambda value: 0 <= value < 1)
+        largest = self.learning_rate
+        self._need("minimum_learning_rate", f"at most learning_rate, {largest:g}", lambda value: value <= largest)
+        # torch's generators take seeds up to this
+        self._need("seed", f"less than {2**63}", lambda value: value < 2**63)
+
+    def _need(self, name: str, what: str, holds: object) -> None:
+        value = getattr(self, name)
+        assert callable(holds)
+        if value is not None and not (math.isfinite(value) and holds(value)):
+            raise UserError(f"`train.{name}` needs to be {what}, but is {value}.")

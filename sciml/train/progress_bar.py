@@ -1,0 +1,92 @@
+"""What the user watches: one live line on a terminal, otherwise a plain line now and then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TaskID, TextColumn
+
+# seconds between two redraws of the live line, and between two plain lines
+_REDRAW_SECONDS = 0.5
+_LINE_SECONDS = 10.0
+
+
+class ProgressDisplay:
+    """Shows epoch, share done, losses and the time left. Drawing is throttled, so that a step costs next to nothing."""
+
+    def __init__(self, epochs: int, console: Console | None = None) -> None:
+        self.epochs = epochs
+        self.console = console or Console()
+        self.live = self.console.is_terminal
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._drawn = -float("inf")
+        self._scores = ""
+        self._started: tuple[float, float] | None = None
+
+    def start(self, fraction: float) -> None:
+        self._started = (time.monotonic(), fraction)
+        if self.live:
+            columns: list[ProgressColumn] = [
+                TextColumn("epoch"),
+                MofNCompleteColumn(),
+                BarColumn(bar_width=20),
+                TextColumn("{task.fields[text]}"),
+            ]
+            bar = Progress(*columns, console=self.console, auto_refresh=False, transient=True)
+            self._bar, self._task = bar, bar.add_task("", total=self.epochs, text="")
+            bar.start()
+
+    def step(self, epoch: int, fraction: float, loss: float) -> None:
+        """After a step."""
+        if self._bar is None or time.monotonic() - self._drawn < _REDRAW_SECONDS:
+            return
+        self._draw(epoch, fraction, f"loss {loss:.4g}")
+
+    def epoch(self, epoch: int, fraction: float, train: Mapping[str, float], validation: Mapping[str, float]) -> None:
+        """After an epoch, with its averages."""
+        if validation:
+            self._scores = "  ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in validation.items())
+        text = f"loss {train['loss']:.4g}"
+        if self._bar is not None:
+            self._draw(epoch, fraction, text)
+        elif time.monotonic() - self._drawn >= _LINE_SECONDS or fraction >= 1:
+            self._drawn = time.monotonic()
+            line = f"epoch {epoch}/{self.epochs}  {text}  {self._scores}  {self._left(fraction)}".rstrip()
+            self.console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+    def stop(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _draw(self, epoch: int, fraction: float, text: str) -> None:
+        assert self._bar is not None
+        assert self._task is not None
+        self._drawn = time.monotonic()
+        line = f"{100 * fraction:3.0f}%  {self._left(fraction)}  {text}  {self._scores}"
+        self._bar.update(self._task, completed=epoch, text=line)
+        self._bar.refresh()
+
+    def _left(self, fraction: float) -> str:
+        """The time left, from how fast this process went so far."""
+        assert self._started is not None
+        since, first = self._started
+        if fraction >= 1:
+            return "done"
+        if fraction <= first:
+            return ""
+        return f"{duration((time.monotonic() - since) * (1 - fraction) / (fraction - first))} left"
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it.
+
+    >>> duration(75.0), duration(7384.4)
+    ('1:15', '2:03:04')
+    """
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

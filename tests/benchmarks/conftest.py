@@ -1,0 +1,3 @@
+"""The workers run in the peers' environments; here their imports would fail."""
+
+collect_ignore = ["workers"]

@@ -1,0 +1,93 @@
+"""Every YAML of the catalogue is what its typed class takes, and every folder has its card."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sciml.cli.domains import load_domain
+from sciml.core.catalogue import contents_sha256, data_places, entries
+from sciml.core.config import compose, parse, resolve
+from sciml.core.plain_yaml import dump_yaml, parse_yaml, read_yaml
+
+ROOT = Path(__file__).parents[2]
+MODELS, DATASETS, EXPERIMENTS = (sorted(entries(kind)) for kind in ("models", "datasets", "experiments"))
+# any will do to fill the other place of an experiment that tries one entry
+MODEL_OF_DOMAIN = {"materials": "painn"}
+DATASET_OF_DOMAIN = {"materials": "mlearn-si"}
+
+
+def parsed(experiment: str | Path) -> Any:
+    raw = compose(experiment)
+    return parse(load_domain(raw, str(experiment)).config_class(raw), raw)
+
+
+def test_the_catalogue_is_there():
+    assert {"painn", "schnet"} <= set(MODELS)
+    assert {"mlearn-si", "mlearn-li", "acac", "si-gpaw"} <= set(DATASETS)
+    assert EXPERIMENTS
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_model(name: str, tmp_path: Path):
+    facts = read_yaml(entries("models")[name] / "model.yaml")
+    assert facts["summary"]
+    domain = facts["domain"]
+    trial = tmp_path / "trial.yaml"
+    trial.write_text(dump_yaml({"domain": domain, "dataset": DATASET_OF_DOMAIN[domain], "model": name}))
+    assert parsed(trial).model
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_dataset(name: str, tmp_path: Path):
+    facts = read_yaml(entries("datasets")[name] / "dataset.yaml")
+    for key in ("summary", "licence", "citation", "variables", "files"):
+        assert facts[key], key
+    for file in facts["files"].values():
+        assert re.fullmatch("[0-9a-f]{64}", file["sha256"])
+        assert not file.get("url", "https://").startswith("http://")
+    domain = facts["domain"]
+    trial = tmp_path / "trial.yaml"
+    trial.write_text(dump_yaml({"domain": domain, "dataset": name, "model": MODEL_OF_DOMAIN[domain]}))
+    assert parsed(trial).dataset
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_files_that_are_at_hand_are_whole(name: str):
+    for file in read_yaml(entries("datasets")[name] / "dataset.yaml")["files"].values():
+        for place in data_places(name, file["path"]):
+            if place.is_file():
+                assert contents_sha256(place, file["path"]) == file["sha256"], place
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_experiment_and_what_a_run_keeps_of_it(name: str):
+    raw = compose(name)
+    config_class = load_domain(raw, name).config_class(raw)
+    config = parse(config_class, raw)
+    again = parse_yaml(dump_yaml(resolve(raw, config)), "config.yaml")
+    assert parse(config_class, again) == config
+    assert entries("experiments")[name].parent.name == raw["domain"]
+
+
+def test_a_recorded_score_belongs_to_an_experiment_and_says_how_it_was_got():
+    for path in ROOT.glob("experiments/*/*.expected.json"):
+        assert path.name.removesuffix(".expected.json") in EXPERIMENTS, path
+        assert {"seed", "tolerance", "machine"} <= json.loads(path.read_text()).keys(), path
+
+
+@pytest.mark.parametrize("folder", [*ROOT.glob("models/*"), *ROOT.glob("datasets/*")], ids=lambda path: path.name)
+def test_every_model_and_dataset_has_a_card(folder: Path):
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert card.startswith("# ")
+    assert len(card.split()) > 30
+    assert re.search("licen[cs]e", card, re.IGNORECASE)
+
+
+def test_facts_hold_no_code():
+    for kind in ("models", "datasets", "experiments"):
+        assert not list((ROOT / kind).rglob("*.py"))
