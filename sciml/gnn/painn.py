@@ -55,7 +55,8 @@ class MessageBlock(nn.Module):
         edges: Edges,
     ) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n 3 c"]]:
         of_scalar, of_vector, of_edge = self.context(scalars).chunk(3, dim=1)
-        filter_scalar, filter_vector, filter_edge = (basis @ self.filter).unbind(0)
+        # one product each: a joint one would have to be copied apart
+        filter_scalar, filter_vector, filter_edge = (basis @ weight for weight in self.filter)
         scalars = scalars + filtered_sum(edges, filter_scalar, of_scalar.unsqueeze(1)).squeeze(1)
         pulled = expanded_sum(edges, self.odd, direction, filter_edge, of_edge)
         if vectors is None:

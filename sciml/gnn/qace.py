@@ -128,7 +128,7 @@ class Message(nn.Module):
     ) -> tuple[Float[Tensor, "n k c"], Float[Tensor, "n k c"]]:
         scalar, gate_density, gate_square = self.gates(state).chunk(3, dim=1)
         carried = self.mix(density * gate_density.unsqueeze(1) + square * gate_square.unsqueeze(1))
-        filter_scalar, filter_density = (radial @ self.filters).unbind(0)
+        filter_scalar, filter_density = (radial @ weight for weight in self.filters)
         received = expanded_sum(edges, odd, harmonics, filter_scalar, scalar)
         received = received + bond_sum(edges, odd, harmonics, filter_density, carried)
         return received * self.scale, carried
