@@ -33,7 +33,7 @@ def print_scores(scores: Mapping[str, Any], title: str) -> None:
     for split, parts in scores.get("splits", scores).items():
         groups = parts.get("groups", {}) if len(parts.get("groups", {})) > 1 else {}
         table = _table(f"{title}, {split} split", parts, groups)
-        if console.measure(table).maximum > console.width:
+        if console.measure(table, options=console.options.update(max_width=10_000)).maximum > console.width:
             table = _table(f"{title}, {split} split", parts, {})
         console.print(table)
 

@@ -306,11 +306,11 @@ def test_killed_and_resumed(toy: ModuleType, toy_file: Path, new_run: NewRun, un
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("step", [1, 9, 11])
+@pytest.mark.parametrize("step", [1, 9, 11, 16])
 def test_interrupted_and_resumed(
     toy: ModuleType, new_run: NewRun, unbroken: Run, number: signal.Signals, step: int
 ) -> None:
-    """Ctrl-C ends the step under way and saves: the first of all, the last of an epoch, one in the middle."""
+    """Ctrl-C ends the step under way and saves: the first, an epoch's last, one in the middle, one past a plateau."""
     run = new_run("a")
     problem = after_steps(toy.make_problem(score="worse"), step, lambda losses: os.kill(os.getpid(), number))
     result = fit(problem, RESUMABLE, run)
