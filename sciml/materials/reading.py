@@ -5,12 +5,8 @@ Nothing here unpickles, connects to a server or runs a file. Every mistake is on
 
 from __future__ import annotations
 
-import gzip
-import json
 import re
-import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +15,18 @@ from jaxtyping import Float
 
 from sciml.core.errors import UserError
 from sciml.core.units import conversion_factor
+from sciml.materials.labels import (
+    DAMAGED,
+    DEFAULT_KEYS,
+    DEFAULT_UNITS,
+    ReadOptions,
+    as_energy,
+    as_forces,
+    as_tensor,
+    opened,
+    unreadable,
+)
+from sciml.materials.mlearn import read_mlearn
 from sciml.materials.structures import Structure, check_distances, check_forces
 
 if TYPE_CHECKING:
@@ -32,59 +40,8 @@ REFUSED_FORMATS = {
     "mongodb": "a database server",
 }
 
-# names under which codes and tools store each label, the first one found in a structure is taken
-DEFAULT_KEYS = {
-    "energy": ("energy", "free_energy", "REF_energy", "ref_energy", "dft_energy", "DFT_energy", "Energy"),
-    "forces": ("forces", "force", "REF_forces", "ref_forces", "dft_forces", "dft_force", "DFT_forces"),
-    "stress": ("stress", "REF_stress", "ref_stress", "dft_stress", "DFT_stress"),
-    "virial": ("virial", "virials", "REF_virial", "REF_virials", "dft_virial", "DFT_virial"),
-    "group": ("config_type", "group", "configuration_type"),
-}
-
-DEFAULT_UNITS = {
-    "length": "angstrom",
-    "energy": "eV",
-    "forces": "eV/angstrom",
-    "stress": "eV/angstrom^3",
-    "virial": "eV",
-}
-
-# what decompressing and parsing a damaged file raises
-_DAMAGED = (OSError, EOFError, ValueError, RecursionError, zlib.error)
-
 # a magnitude, in the default unit, that tells two units apart when their labels are compared
 _SAME_UNIT = 1e-6
-
-
-@dataclass(frozen=True)
-class ReadOptions:
-    """How a file's contents are named and measured, and what is refused.
-
-    Attributes:
-        units: unit of length, energy, forces, stress or virial in the file, where it is not eV and angstrom.
-        keys: name of energy, forces, stress, virial or group in the file, where it is none of the usual ones.
-        minimum_distance_angstrom: atoms closer than this are on top of each other.
-        maximum_force_ev_per_angstrom: no converged calculation gives a larger force.
-    """
-
-    units: Mapping[str, str] = field(default_factory=dict)
-    keys: Mapping[str, str] = field(default_factory=dict)
-    minimum_distance_angstrom: float = 0.3
-    maximum_force_ev_per_angstrom: float = 200.0
-
-    def __post_init__(self) -> None:
-        for what, given, known in (("variable", self.units, DEFAULT_UNITS), ("key", self.keys, DEFAULT_KEYS)):
-            for name in given:
-                if name not in known:
-                    raise UserError(f"a {what} of a data set is one of {', '.join(known)}, but `{name}` came.")
-
-    def factor(self, quantity: str) -> float:
-        """What a number of the file is multiplied with."""
-        target = DEFAULT_UNITS[quantity]
-        try:
-            return conversion_factor(self.units.get(quantity, target), target)
-        except ValueError as error:
-            raise UserError(f"variables.{quantity}: {error}") from error
 
 
 def read_structures(path: str | Path, format: str = "auto", options: ReadOptions | None = None) -> list[Structure]:
@@ -150,10 +107,10 @@ def _guess_format(path: Path) -> str:
         return "db"
     if name.endswith(".json"):
         try:
-            with _opened(path) as file:
+            with opened(path) as file:
                 return "mlearn" if file.read(64).lstrip()[:1] == b"[" else "json"
-        except _DAMAGED as error:
-            raise _unreadable(path, error, "JSON") from error
+        except DAMAGED as error:
+            raise unreadable(path, error, "JSON") from error
     if name.endswith(".traj"):
         return "traj"
     from ase.io.formats import UnknownFileTypeError, filetype
@@ -165,18 +122,7 @@ def _guess_format(path: Path) -> str:
             f"{path}: its format is not recognised. Use extxyz, or name one of ase.io's formats (files.*.format)."
         ) from error
     except Exception as error:
-        raise _unreadable(path, error) from error
-
-
-def _opened(path: Path) -> Any:
-    with path.open("rb") as file:
-        compressed = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rb") if compressed else path.open("rb")
-
-
-def _unreadable(path: Path, error: BaseException, kind: str = "structures") -> UserError:
-    reason = " ".join(str(error).split())[:200] or type(error).__name__
-    return UserError(f"{path}: cannot be read as {kind}: {reason}. The file is damaged or of another format.")
+        raise unreadable(path, error) from error
 
 
 # ------------------------------------------------------------------------------------------------------ ASE's formats
@@ -199,7 +145,7 @@ def _read_ase(kind: str) -> Callable[[Path, ReadOptions], Iterator[Structure]]:
         try:
             images = ase_read(str(path.resolve()), index=":", format=kind, do_not_split_by_at_sign=True)
         except Exception as error:  # a reader may raise anything over a damaged file
-            raise _unreadable(path, error, kind) from error
+            raise unreadable(path, error, kind) from error
         for index, atoms in enumerate(images if isinstance(images, list) else [images]):
             yield _from_ase(atoms, f"{path.name}@{index}", options)
 
@@ -209,7 +155,7 @@ def _read_ase(kind: str) -> Callable[[Path, ReadOptions], Iterator[Structure]]:
 def _check_extxyz_length(path: Path) -> None:
     """Refuses a count of atoms beyond the end of the file: ASE would count up to it, line by line."""
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             lines_after = sum(1 for _ in file)
             file.seek(0)
             for line in file:
@@ -222,10 +168,10 @@ def _check_extxyz_length(path: Path) -> None:
                 for _ in range(n_atoms + 1):
                     next(file)
                 lines_after -= n_atoms + 1
-    except _DAMAGED as error:
+    except DAMAGED as error:
         if isinstance(error, UserError):
             raise
-        raise _unreadable(path, error, "extended XYZ") from error
+        raise unreadable(path, error, "extended XYZ") from error
 
 
 def _read_db(path: Path, options: ReadOptions) -> Iterator[Structure]:
@@ -236,7 +182,7 @@ def _read_db(path: Path, options: ReadOptions) -> Iterator[Structure]:
         declared = _declared_units(dict(database.metadata))
         rows = [(row.toatoms(), {**row.data, **row.key_value_pairs}) for row in database.select()]
     except Exception as error:  # sqlite3, JSON and ASE raise their own kinds over a damaged file
-        raise _unreadable(path, error, "an ASE database") from error
+        raise unreadable(path, error, "an ASE database") from error
     _check_declared(path.name, declared, options)
     for index, (atoms, extra) in enumerate(rows):
         yield _from_ase(atoms, f"{path.name}@{index}", options, extra)
@@ -255,8 +201,8 @@ def _from_ase(atoms: Atoms, name: str, options: ReadOptions, extra: Mapping[str,
         positions=np.array(atoms.positions, dtype=np.float64) * options.factor("length"),
         cell=cell,
         pbc=np.array(atoms.pbc, dtype=bool),
-        energy=_energy(_label(found, "energy", options), name) * options.factor("energy"),
-        forces=_forces(_label(found, "forces", options), n, name) * options.factor("forces"),
+        energy=as_energy(_label(found, "energy", options), name) * options.factor("energy"),
+        forces=as_forces(_label(found, "forces", options), n, name) * options.factor("forces"),
         stress=_stress(found, cell, name, options),
         group="all" if group is None else str(group),
         name=name,
@@ -269,63 +215,15 @@ def _label(found: Mapping[str, Any], quantity: str, options: ReadOptions) -> Any
     return next((found[key] for key in DEFAULT_KEYS[quantity] if found.get(key) is not None), None)
 
 
-def _numbers(value: Any, quantity: str, name: str) -> Float[np.ndarray, "..."]:
-    try:
-        return np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{name}: {quantity} must be numbers, but is {str(value)[:40]!r}.") from error
-
-
-def _energy(value: Any, name: str) -> float:
-    if value is None:
-        return float("nan")
-    energy = _numbers(value, "energy", name)
-    if energy.size != 1:
-        raise UserError(f"{name}: energy must be one number, but has shape {energy.shape}.")
-    if not np.isfinite(energy).all():
-        raise UserError(f"{name}: the energy is NaN or inf. Remove the structure.")
-    return float(energy.reshape(()))
-
-
-def _forces(value: Any, n_atoms: int, name: str) -> Float[np.ndarray, "n 3"]:
-    if value is None:
-        return np.full((n_atoms, 3), np.nan)
-    forces = _numbers(value, "forces", name)
-    if forces.shape != (n_atoms, 3):
-        raise UserError(f"{name}: forces must have shape ({n_atoms}, 3), but have {forces.shape}.")
-    broken = ~np.isfinite(forces).all(axis=1)
-    if broken.any():
-        raise UserError(f"{name}: the force on atom {int(np.argmax(broken))} is NaN or inf. Remove the structure.")
-    return forces
-
-
 def _stress(found: Mapping[str, Any], cell: np.ndarray, name: str, options: ReadOptions) -> Float[np.ndarray, "3 3"]:
     """From a stress, or from a virial W = -stress * volume as QUIP and MACE store it."""
     stress, virial = _label(found, "stress", options), _label(found, "virial", options)
     volume = abs(float(np.linalg.det(cell)))
     if stress is not None:
-        return _tensor33(stress, "stress", name) * options.factor("stress")
+        return as_tensor(stress, "stress", name) * options.factor("stress")
     if virial is None or volume == 0:
         return np.full((3, 3), np.nan)
-    return -_tensor33(virial, "virial", name) * options.factor("virial") / volume
-
-
-def _tensor33(value: Any, quantity: str, name: str) -> Float[np.ndarray, "3 3"]:
-    """A symmetric tensor from 3 x 3, nine, or six numbers (xx, yy, zz, yz, xz, xy: Voigt's order, and ASE's)."""
-    tensor = _numbers(value, quantity, name)
-    if tensor.shape == (6,):
-        tensor = tensor[[[0, 5, 4], [5, 1, 3], [4, 3, 2]]]
-    elif tensor.shape in ((9,), (3, 3)):
-        tensor = tensor.reshape(3, 3)
-    else:
-        raise UserError(f"{name}: {quantity} must be 3 x 3, 9 or 6 numbers, but has shape {tensor.shape}.")
-    if not np.isfinite(tensor).all():
-        raise UserError(f"{name}: the {quantity} has NaN or inf. Remove it or the structure.")
-    skew = float(np.abs(tensor - tensor.T).max())
-    # codes print five digits or so, and sum virials in floating point; a per cent is a transposed or mixed-up tensor
-    if skew > 0.01 * float(np.abs(tensor).max()):
-        raise UserError(f"{name}: the {quantity} must be symmetric, but its halves differ by {skew:.3g}.")
-    return (tensor + tensor.T) / 2
+    return -as_tensor(virial, "virial", name) * options.factor("virial") / volume
 
 
 # ------------------------------------------------------------------------------------------- units that a file declares
@@ -370,64 +268,4 @@ def _check_declared(name: str, declared: Mapping[str, str], options: ReadOptions
             )
 
 
-# ----------------------------------------------------------------------------------------------------- mlearn's JSON
-
-# The six numbers of `virial_stress` are VASP's "in kB" line: xx, yy, zz, xy, yz, zx in kbar, positive under
-# compression. Evidence from the strained cells: datasets/mlearn-si/README.md and tests/sciml/materials/test_mlearn.py.
-_VASP_ORDER = np.array([[0, 3, 5], [3, 1, 4], [5, 4, 2]])
-
-
-def _read_mlearn(path: Path, options: ReadOptions) -> Iterator[Structure]:
-    """The format of github.com/materialsvirtuallab/mlearn: pymatgen structures in JSON, read without pymatgen."""
-    try:
-        with _opened(path) as file:
-            entries = json.loads(file.read())
-    except _DAMAGED as error:
-        raise _unreadable(path, error, "mlearn JSON") from error
-    if not isinstance(entries, list):
-        raise UserError(f"{path}: mlearn JSON is a list of entries, but this is a {type(entries).__name__}.")
-    for index, entry in enumerate(entries):
-        yield _mlearn_entry(entry, f"{path.name}@{index}", options)
-
-
-def _mlearn_entry(entry: Any, name: str, options: ReadOptions) -> Structure:
-    from ase.data import atomic_numbers
-
-    try:
-        sites = entry["structure"]["sites"]
-        symbols = [_only_element(site["species"]) for site in sites]
-        numbers = np.array([atomic_numbers[symbol] for symbol in symbols], dtype=np.int64)
-        positions = np.array([site["xyz"] for site in sites], dtype=np.float64).reshape(len(sites), 3)
-        cell = np.array(entry["structure"]["lattice"]["matrix"], dtype=np.float64).reshape(3, 3)
-        outputs = entry["outputs"]
-        virial_stress = outputs.get("virial_stress")
-        group = str(entry.get("group", "all"))
-        energy, forces = outputs.get("energy"), outputs.get("forces")
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise UserError(f"{name}: not an mlearn entry ({type(error).__name__}: {str(error)[:80]}).") from error
-    stress = np.full((3, 3), np.nan)
-    if virial_stress is not None:
-        kbar = _numbers(virial_stress, "virial_stress", name)
-        if kbar.shape != (6,):
-            raise UserError(f"{name}: virial_stress must be six numbers, but has shape {kbar.shape}.")
-        stress = -_tensor33(kbar[_VASP_ORDER], "virial_stress", name) * conversion_factor("kbar", "eV/angstrom^3")
-    return Structure(
-        atomic_numbers=numbers,
-        positions=positions * options.factor("length"),
-        cell=cell * options.factor("length"),
-        pbc=np.ones(3, dtype=bool),
-        energy=_energy(energy, name) * options.factor("energy"),
-        forces=_forces(forces, len(sites), name) * options.factor("forces"),
-        stress=stress,
-        group=group,
-        name=name,
-    )
-
-
-def _only_element(species: Any) -> str:
-    if len(species) != 1 or species[0].get("occu", 1) != 1:
-        raise ValueError(f"a site with partial occupation {species}")
-    return species[0]["element"]
-
-
-_READERS: dict[str, Callable[[Path, ReadOptions], Iterator[Structure]]] = {"mlearn": _read_mlearn, "db": _read_db}
+_READERS: dict[str, Callable[[Path, ReadOptions], Iterator[Structure]]] = {"mlearn": read_mlearn, "db": _read_db}

@@ -75,11 +75,8 @@ def elastic_constants_gpa(frames: Mapping[str, Atoms]) -> tuple[float, float]:
 
 def group_table(frames: Mapping[str, Atoms]) -> list[str]:
     """Markdown rows: counts by split, atoms, and the ranges of energy, force and pressure of every group."""
-    rows = [
-        row("group", "train", "validation", "test", "atoms", "energy", "force rms (largest)", "pressure"),
-        row("", "", "", "", "", "eV/atom above the lowest", "eV/angstrom", "GPa"),
-    ]
-    rows.insert(1, "|---" * 8 + "|")
+    ranges = "energy above the lowest, eV/atom", "force rms (largest), eV/angstrom", "pressure, GPa"
+    rows = [row("group", "train", "validation", "test", "atoms", *ranges), "|---" * 8 + "|"]
     lowest = min(f.get_potential_energy() / len(f) for f in frames.values())
     for group in dict.fromkeys(f.info["group"] for f in frames.values()):
         mine = [f for f in frames.values() if f.info["group"] == group]

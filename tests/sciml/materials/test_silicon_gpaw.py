@@ -19,9 +19,8 @@ from rich.console import Console
 
 from sciml.core.errors import UserError
 from sciml.materials.labelling import label_all, label_path
-from sciml.materials.recipes import RECIPES
+from sciml.materials.recipes import RECIPES, silicon_structures
 from sciml.materials.recipes import silicon_gpaw as recipe
-from sciml.materials.recipes import silicon_structures
 from sciml.materials.recipes.keating import (
     ALPHA_EV_PER_ANGSTROM2,
     BETA_EV_PER_ANGSTROM2,
