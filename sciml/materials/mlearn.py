@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from jaxtyping import Float
 
 from sciml.core.errors import UserError
 from sciml.core.units import conversion_factor
@@ -39,12 +40,11 @@ ShearOrder = Literal["yz, xz", "xz, yz"]
 # places of the six numbers in the tensor when the last two are yz, xz
 _VASP_ORDER = np.array([[0, 3, 5], [3, 1, 4], [5, 4, 2]])
 
-# Over the real files the right order correlates with the forces by 0.87 and more, the wrong one by the same below zero;
-# groups whose forces or shears are near zero lie between -0.7 and 0.4.
-_DECISIVE_CORRELATION = 0.8
-
-# Fewer structures than this correlate by chance.
-_FEWEST_STRUCTURES = 4
+# Over the real files the right order correlates with what the forces imply by 0.87 and more and the wrong one by 0.6 at
+# most; groups whose shears are near zero correlate with neither. One structure correlates by chance.
+_RIGHT_CORRELATION = 0.85
+_WRONG_CORRELATION = 0.7
+_FEWEST_STRUCTURES = 2
 
 
 def read_mlearn(path: Path, options: ReadOptions) -> Iterator[Structure]:
@@ -109,22 +109,30 @@ def shear_orders(structures: Sequence[Structure]) -> dict[str, ShearOrder]:
     The forces imply a stress (see pair_virial), with which one of the orders agrees. A group that does not tell has the
     order of the largest one that does.
     """
-    able = [s for s in structures if s.has_forces and s.has_stress and np.abs(s.forces).max() > 0]
-    if not able:
+    sheared = [s for s in structures if s.has_forces and s.has_stress and np.abs(s.forces).max() > 0]
+    if not sheared:
         return dict.fromkeys((structure.group for structure in structures), "yz, xz")
-    implied_s33 = stresses_implied_by_forces(able)
-    # exchanging yz and xz turns the sign of this difference
-    labelled = np.array([structure.stress[1, 2] - structure.stress[0, 2] for structure in able])
-    implied = implied_s33[:, 1, 2] - implied_s33[:, 0, 2]
+    labelled_s2 = np.array([structure.stress[[1, 0], 2] for structure in sheared])
+    implied_s2 = stresses_implied_by_forces(sheared)[:, [1, 0], 2]
     decided: dict[str, ShearOrder] = {}
-    for group, size in Counter(structure.group for structure in able).most_common():
-        here = np.array([structure.group == group for structure in able])
-        norm = float(np.linalg.norm(labelled[here]) * np.linalg.norm(implied[here]))
-        correlation = float(labelled[here] @ implied[here]) / norm if norm > 0 else 0.0
-        if size >= _FEWEST_STRUCTURES and abs(correlation) > _DECISIVE_CORRELATION:
-            decided[group] = "yz, xz" if correlation > 0 else "xz, yz"
+    for group, size in Counter(structure.group for structure in sheared).most_common():
+        here = np.array([structure.group == group for structure in sheared])
+        found = _decide(labelled_s2[here], implied_s2[here]) if size >= _FEWEST_STRUCTURES else None
+        if found is not None:
+            decided[group] = found
     others: ShearOrder = next(iter(decided.values())) if decided else "yz, xz"
     return {structure.group: decided.get(structure.group, others) for structure in structures}
+
+
+def _decide(labelled: Float[np.ndarray, "s 2"], implied: Float[np.ndarray, "s 2"]) -> ShearOrder | None:
+    norm = float(np.linalg.norm(labelled) * np.linalg.norm(implied))
+    if norm == 0 or not np.isfinite(norm):
+        return None
+    as_read = float(np.sum(labelled * implied)) / norm
+    exchanged = float(np.sum(labelled * implied[:, ::-1])) / norm
+    if max(as_read, exchanged) < _RIGHT_CORRELATION or min(as_read, exchanged) > _WRONG_CORRELATION:
+        return None
+    return "yz, xz" if as_read > exchanged else "xz, yz"
 
 
 def _sorted_shears(structures: list[Structure], path: Path) -> list[Structure]:

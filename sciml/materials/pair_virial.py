@@ -5,7 +5,7 @@ least squares problem). That crude potential has a stress too. Its pressure is w
 crystals have energies that depend on the density; but the rest, shear above all, correlates with the true stress by 0.9
 in melts and crystals, which is enough to tell signs, orders of components and units.
 
-Shapes: s structures, n atoms, e directed edges, k radial functions.
+Shapes: s structures, n atoms, f = 3 n force components, e directed edges, k radial functions.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def stresses_implied_by_forces(structures: Sequence[Structure]) -> Float[np.ndar
     return np.stack([stress @ coefficients for _, stress in responses])
 
 
-def _responses(structure: Structure) -> tuple[Float[np.ndarray, "3n k"], Float[np.ndarray, "3 3 k"]]:
+def _responses(structure: Structure) -> tuple[Float[np.ndarray, "f k"], Float[np.ndarray, "3 3 k"]]:
     """Forces and stress that each radial function would give."""
     i, j, vector_e3 = neighbour_pairs(structure, CUTOFF_ANGSTROM, "ijD")
     d_e = np.linalg.norm(vector_e3, axis=1)

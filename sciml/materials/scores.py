@@ -139,7 +139,7 @@ def _chunks(structures: Sequence[Structure]) -> Iterator[list[Structure]]:
 
 
 def _tensors(reference: Sequence[Structure], predicted: Sequence[Structure]) -> dict[str, torch.Tensor]:
-    def stacked(of: Sequence[Structure], name: str) -> Float[np.ndarray, "..."]:
+    def stacked(of: Sequence[Structure], name: str) -> np.ndarray:
         return np.stack([np.asarray(getattr(structure, name)) for structure in of])
 
     def joined(of: Sequence[Structure], name: str) -> np.ndarray:

@@ -1,9 +1,10 @@
-"""Do the numbers of a data set fit eV and angstrom, and each other? Three checks that need no second source.
+"""Do the numbers of a data set fit eV and angstrom, and each other? Four checks that need no second source.
 
 1. Between two neighbouring geometries the energy changes by minus the mean force times the displacement. A factor
    that is not 1 is a unit that differs between energies, forces and lengths; -1 is gradients in place of forces.
 2. Atoms that touch are about the sum of their covalent radii apart; lengths in bohr make them twice as far.
 3. Forces in kcal/mol are twenty times larger than in eV.
+4. The forces imply a stress (see pair_virial): a factor far from 1 is a unit, a negative one the other sign.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from sciml.core.errors import UserError
+from sciml.materials.pair_virial import stresses_implied_by_forces
 from sciml.materials.structures import Structure, neighbour_pairs
 
 # Displacements up to this are near enough for the trapezoid rule, whose error is of third order.
@@ -28,6 +30,14 @@ LEAST_CORRELATION = 0.95
 
 # One part in three: bohr against angstrom is a factor of 1.89, kcal/mol against eV 23, hartree against eV 27.
 WORK_RATIO_RANGE = (0.67, 1.5)
+
+# What the pair force implies is 0.5 to 1.1 times the true stress, pressure apart; kbar and GPa are factors of 1600 and
+# 160, a virial in place of a stress is the volume. A poorer correlation says nothing.
+STRESS_RATIO_RANGE = (0.2, 5.0)
+LEAST_STRESS_CORRELATION = 0.8
+
+# Enough structures for the four checks; more cost time and say the same.
+STRUCTURES_FOR_STRESS = 100
 
 # The shortest distance of a data set over the sum of covalent radii (Cordero et al. 2008, Dalton Trans. 2832) is 0.8
 # to 1.2 in molecules, crystals and metals; in bohr it would be 1.5 and more. Noble gases do not bond and are left out.
@@ -77,6 +87,42 @@ def check_units(structures: Sequence[Structure], source: str, *, length_is_decla
             f"{source}: between neighbouring structures the energy should change by the work of the forces, but it "
             f"changes by {ratio:.3g} times that. {reason}. {remedy}"
         )
+    _check_stress(structures, source)
+
+
+def _check_stress(structures: Sequence[Structure], source: str) -> None:
+    ratio = stress_ratio(structures)
+    if ratio is None or STRESS_RATIO_RANGE[0] < ratio < STRESS_RATIO_RANGE[1]:
+        return
+    if -STRESS_RATIO_RANGE[1] < ratio < -STRESS_RATIO_RANGE[0]:
+        raise UserError(
+            f"{source}: the stress has the wrong sign: it must be positive under tension, as in ASE, but the forces "
+            "say that it is positive under compression. Change its sign, or store a virial (minus stress times volume)."
+        )
+    raise UserError(
+        f"{source}: the stress is {ratio:.3g} times what the forces imply, so its unit is not eV/angstrom^3. "
+        "Declare it: --dataset.variables.stress=GPa or the like (--dataset.check_units=false turns this check off)."
+    )
+
+
+def stress_ratio(structures: Sequence[Structure]) -> float | None:
+    """Stress over what the forces imply, pressure apart; None where there are too few, or the two hardly correlate."""
+    able = [s for s in structures if s.has_stress and s.has_forces and s.pbc.all() and np.abs(s.forces).max() > 0]
+    if len(able) < FEWEST_PAIRS:
+        return None
+    # evenly over the file, so that each kind of structure is among them
+    able = [able[k] for k in np.unique(np.linspace(0, len(able) - 1, STRUCTURES_FOR_STRESS).astype(int))]
+    labelled = _without_pressure(np.stack([structure.stress for structure in able]))
+    implied = _without_pressure(stresses_implied_by_forces(able))
+    norm = float(np.linalg.norm(labelled) * np.linalg.norm(implied))
+    product = float(np.sum(labelled * implied))
+    if norm == 0 or abs(product) < LEAST_STRESS_CORRELATION * norm:
+        return None
+    return product / float(np.sum(implied**2))
+
+
+def _without_pressure(stress_s33: Float[np.ndarray, "s 3 3"]) -> Float[np.ndarray, "s 3 3"]:
+    return stress_s33 - np.trace(stress_s33, axis1=1, axis2=2)[:, None, None] * np.eye(3) / 3
 
 
 def work_ratio(structures: Sequence[Structure]) -> float | None:

@@ -147,6 +147,8 @@ def _quiet() -> Iterator[None]:
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\.")
+        # a hint on the speed of several processes, about layouts that a double derivative gives
+        warnings.filterwarnings("ignore", message="Grad strides do not match")
         for logger in loggers:
             logger.setLevel(logging.ERROR)
         try:

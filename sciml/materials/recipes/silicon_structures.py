@@ -20,9 +20,6 @@ from sciml.core.errors import UserError
 from sciml.materials.labelling import Candidate, rounded
 from sciml.materials.recipes.keating import thermal_displacements
 
-# Lattice constants of beta-tin silicon at its transition pressure: McMahon et al., Phys. Rev. B 50, 739 (1994).
-BETA_TIN_A_ANGSTROM, BETA_TIN_C_ANGSTROM = 4.67, 2.57
-
 # Sign of the displacement in the four (001) layers of the cubic cell, its direction, and the side of the split.
 # "gamma" moves the sublattices against each other; "x" doubles the period along z, as phonons at X do.
 FROZEN_PATTERNS = {
@@ -188,32 +185,22 @@ def _frozen(options: Mapping[str, Any], density: float) -> Iterator[Draw]:
             yield _draw(options, f"{pattern}-{member:02d}", atoms, mesh, family, split=split, rank=CHEAP)
 
 
-def _shaken(options: Mapping[str, Any], density: float, cell: Atoms, **place: Any) -> Iterator[Draw]:
-    """Strain the cell once a family, then move its atoms independently, with each standard deviation in turn."""
+def _primitive(options: Mapping[str, Any], density: float) -> Iterator[Draw]:
+    """Strain the 2-atom cell once a family, then move its atoms with each standard deviation in turn."""
+    cell = bulk("Si", "diamond", a=options["lattice_constant_angstrom"])
     mesh = kpoint_mesh(cell.cell.array, density)
     for family in range(options["families"]):
         base = strained(cell, random_strain(options["strain_rms"], _random(options, family)))
         for member, size in enumerate(options["rattles_angstrom"], start=1):
             name, random = f"{family:02d}-{member}", _random(options, family, member)
             atoms = _spaced(partial(_moved, base, size, random), options, name)
-            yield _draw(options, name, atoms, mesh, family, **place)
+            yield _draw(options, name, atoms, mesh, family, rank=CHEAP)
 
 
 def _moved(base: Atoms, size_angstrom: float, random: np.random.RandomState) -> Atoms:
     atoms = base.copy()
     atoms.positions += random.normal(scale=size_angstrom, size=atoms.positions.shape)
     return atoms
-
-
-def _primitive(options: Mapping[str, Any], density: float) -> Iterator[Draw]:
-    cell = bulk("Si", "diamond", a=options["lattice_constant_angstrom"])
-    return _shaken(options, density, cell, rank=CHEAP)
-
-
-def _beta_tin(options: Mapping[str, Any], density: float) -> Iterator[Draw]:
-    a, c = BETA_TIN_A_ANGSTROM, BETA_TIN_C_ANGSTROM
-    places = [[0, 0, 0], [0.5, 0, 0.25], [0.5, 0.5, 0.5], [0, 0.5, 0.75]]
-    return _shaken(options, density, Atoms("Si4", scaled_positions=places, cell=[a, a, c], pbc=True))
 
 
 def _thermal(options: Mapping[str, Any], density: float, ideal: Callable[[int], Atoms]) -> Iterator[Draw]:
@@ -237,11 +224,6 @@ def _heated(base: Atoms, kelvin: float, random: np.random.RandomState) -> Atoms:
 
 def _rattled(options: Mapping[str, Any], density: float) -> Iterator[Draw]:
     return _thermal(options, density, lambda family: _cubic(options))
-
-
-def _supercell(options: Mapping[str, Any], density: float) -> Iterator[Draw]:
-    cell = bulk("Si", "diamond", a=options["lattice_constant_angstrom"]).repeat(2)
-    return _thermal(options, density, lambda family: cell)
 
 
 def _vacancy(options: Mapping[str, Any], density: float) -> Iterator[Draw]:
@@ -293,7 +275,5 @@ GROUPS: dict[str, Callable[[Mapping[str, Any], float], Iterator[Draw]]] = {
     "rattled": _rattled,
     "vacancy": _vacancy,
     "surface": _surface,
-    "beta_tin": _beta_tin,
     "disordered": _disordered,
-    "supercell": _supercell,
 }

@@ -76,7 +76,7 @@ def test_to_changes_real_numbers_only(graph: AtomGraph) -> None:
 
 
 def test_torch_geometric_and_back(graph: AtomGraph, labels: AtomLabels) -> None:
-    again, labels_again = from_pyg(to_pyg(graph, labels, group="chain"))
+    again, labels_again = from_pyg(to_pyg(graph, labels))
     for name in ("positions", "atomic_numbers", "cell", "pbc", "edge_index", "edge_shift", "graph_index"):
         assert torch.equal(getattr(again, name), getattr(graph, name)), name
     assert torch.equal(labels_again.energy, labels.energy)

@@ -239,9 +239,7 @@ def test_wrong_units_are_refused_unless_told_not_to_look(alloys: list[Structure]
         ("acac", (1, 6, 8), (450, 50), ["test_300K", "test_600K", "test_dihedral", "test_H_transfer"]),
     ],
 )
-def test_the_published_sets(
-    name: str, elements: tuple[int, ...], counts: tuple[int, int], tests: list[str]
-) -> None:
+def test_the_published_sets(name: str, elements: tuple[int, ...], counts: tuple[int, int], tests: list[str]) -> None:
     facts = read_yaml(find_dataset(name) / "dataset.yaml")
     path = next(iter(facts["files"].values()))["path"]
     if not (Path(os.environ.get("SCIML_DATA", "")) / path).parent.is_dir():

@@ -196,9 +196,7 @@ def test_large_energies_keep_their_digits(alloys: list[Structure], tmp_path: Pat
     save_checkpoint(path, problem.network.state_dict(), problem.metadata)
     single, _ = load_potential(path, "float32")
     assert isinstance(problem.network, Potential)
-    np.testing.assert_array_equal(
-        single.reference_energies_ev.numpy(), problem.network.reference_energies_ev.numpy()
-    )
+    np.testing.assert_array_equal(single.reference_energies_ev.numpy(), problem.network.reference_energies_ev.numpy())
 
 
 def test_config_of_a_potential_is_read_strictly(tmp_path: Path, files: dict[str, str]) -> None:

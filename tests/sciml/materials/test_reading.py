@@ -200,7 +200,9 @@ def test_an_unknown_unit(tmp_path: Path) -> None:
 
 def test_a_unit_that_the_file_states_is_not_overlooked(tmp_path: Path) -> None:
     path = extxyz(tmp_path, COLUMNS.format("forces") + "energy=-1.0 energy_unit=Hartree")
-    with pytest.raises(UserError, match=r"s.xyz@0: the file states energy in Hartree.*--dataset.variables.energy=Hartree"):
+    with pytest.raises(
+        UserError, match=r"s.xyz@0: the file states energy in Hartree.*--dataset.variables.energy=Hartree"
+    ):
         read_structures(path)
     (structure,) = read_structures(path, options=ReadOptions(units={"energy": "hartree"}))
     assert structure.energy == pytest.approx(-27.211386246, rel=1e-9)
@@ -209,7 +211,10 @@ def test_a_unit_that_the_file_states_is_not_overlooked(tmp_path: Path) -> None:
 def test_the_units_of_a_schnetpack_database(tmp_path: Path) -> None:
     path = tmp_path / "s.db"
     with connect(path) as database:
-        database.metadata = {"_property_unit_dict": {"energy": "kcal/mol", "forces": "kcal/mol/Ang"}, "_distance_unit": "Ang"}
+        database.metadata = {
+            "_property_unit_dict": {"energy": "kcal/mol", "forces": "kcal/mol/Ang"},
+            "_distance_unit": "Ang",
+        }
         database.write(molecule("H2"), data={"energy": np.array([-10.0]), "forces": np.ones((2, 3))})
     with pytest.raises(UserError, match=r"s.db: the file states energy in kcal/mol"):
         read_structures(path)

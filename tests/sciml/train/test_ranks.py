@@ -51,7 +51,7 @@ def test_two_processes_are_one_with_the_doubled_batch(
         [sys.executable, str(toy_file), str(two.path), json.dumps(config), json.dumps(ARGUMENTS)],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=900,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         check=False,
     )

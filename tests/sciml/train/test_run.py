@@ -288,7 +288,7 @@ def test_killed_and_resumed(toy: ModuleType, toy_file: Path, new_run: NewRun, un
         f"runpy.run_path({str(toy_file)!r}, run_name='__main__')\n"
     )
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     # after the first epoch's row there is a checkpoint after each step; wait for one in the second epoch's middle
     while not (run.log_file.is_file() and len(rows(run)) >= 2):
         assert process.poll() is None
