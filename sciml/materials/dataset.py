@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -151,6 +151,8 @@ def read_split(config: DatasetConfig, role: str) -> list[Structure]:
 def load_training_data(config: DatasetConfig) -> TrainingData:
     """Training and validation structures, with what is odd about them noted and logged once.
 
+    The test files are read too, so that a mistake in them shows before hours of training and not after.
+
     Raises:
         UserError: damaged files, implausible units, elements other than declared, too few structures.
     """
@@ -173,8 +175,9 @@ def load_training_data(config: DatasetConfig) -> TrainingData:
         train, validation = split_validation(labelled, config.validation_fraction, config.validation_seed)
     if config.check_units:
         check_units(labelled, _file_name(config, "train"), length_is_declared="length" in config.variables)
-    _check_elements(config, train, validation)
-    notes = _notes(structures, labelled, train, validation)
+    held_out = {"validation": validation, **{role: read_split(config, role) for role in config.test_splits}}
+    _check_elements(config, train, held_out)
+    notes = _notes(structures, labelled, train, held_out)
     for note in notes:
         logger.warning(note)
     return TrainingData(train, validation, isolated, notes)
@@ -231,7 +234,9 @@ def _blocks(n: int, k: int, generator: np.random.Generator) -> list[int]:
     return [int(start) + step for start, length in zip(starts, lengths, strict=True) for step in range(length)]
 
 
-def _check_elements(config: DatasetConfig, train: Sequence[Structure], validation: Sequence[Structure]) -> None:
+def _check_elements(
+    config: DatasetConfig, train: Sequence[Structure], held_out: Mapping[str, Sequence[Structure]]
+) -> None:
     from ase.data import atomic_numbers, chemical_symbols
 
     present = elements_of(train)
@@ -243,17 +248,21 @@ def _check_elements(config: DatasetConfig, train: Sequence[Structure], validatio
                 f"the training file {_file_name(config, 'train')} holds {symbols}, but `dataset.elements` says "
                 f"{', '.join(config.elements)}."
             )
-    for structure in validation:
-        if unknown := set(elements_of([structure])) - set(present):
-            symbols = ", ".join(chemical_symbols[number] for number in sorted(unknown))
-            raise UserError(f"{structure.name} validates, but the training structures have no {symbols}. Add some.")
+    for role, structures in held_out.items():
+        for structure in structures:
+            if unknown := set(elements_of([structure])) - set(present):
+                symbols = ", ".join(chemical_symbols[number] for number in sorted(unknown))
+                raise UserError(
+                    f"{structure.name} of the {role} set has {symbols}, which the training structures lack. "
+                    "Add such structures, or remove it."
+                )
 
 
 def _notes(
     structures: Sequence[Structure],
     labelled: Sequence[Structure],
     train: Sequence[Structure],
-    validation: Sequence[Structure],
+    held_out: Mapping[str, Sequence[Structure]],
 ) -> list[str]:
     notes = []
     if len(labelled) < len(structures):
@@ -267,9 +276,10 @@ def _notes(
         elif missing:
             notes.append(f"{missing} of {len(able)} training structures have no {label}: they are trained without it.")
     seen = {geometry_digest(structure) for structure in train}
-    twice = [structure.name for structure in validation if geometry_digest(structure) in seen]
-    if twice:
-        notes.append(f"{len(twice)} validation structures are training structures too, e.g. {twice[0]}.")
+    for role, others in held_out.items():
+        twice = [structure.name for structure in others if geometry_digest(structure) in seen]
+        if twice:
+            notes.append(f"{len(twice)} structures of the {role} set are in the training set too, e.g. {twice[0]}.")
     return notes
 
 

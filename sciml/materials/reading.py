@@ -203,7 +203,8 @@ def _from_ase(atoms: Atoms, name: str, options: ReadOptions, extra: Mapping[str,
         pbc=np.array(atoms.pbc, dtype=bool),
         energy=as_energy(_label(found, "energy", options), name) * options.factor("energy"),
         forces=as_forces(_label(found, "forces", options), n, name) * options.factor("forces"),
-        stress=_stress(found, cell, name, options),
+        # without three periodic directions there is no volume, and a number that a code prints means nothing
+        stress=_stress(found, cell, name, options) if atoms.pbc.all() else np.full((3, 3), np.nan),
         group="all" if group is None else str(group),
         name=name,
     )

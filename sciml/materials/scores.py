@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
 
 from sciml.core.checkpoint import save_checkpoint
 from sciml.core.errors import UserError

@@ -124,7 +124,7 @@ def _put_sha256(yaml_path: Path, split: str, digest: str) -> None:
     text, count = re.subn(pattern, rf'\g<1>"{digest}"\g<2>', yaml_path.read_text(), flags=re.MULTILINE)
     if count != 1:
         raise UserError(
-            f"{yaml_path} needs one line `{split}: {{path: ..., format: ase, sha256: ...}}` and has {count}. "
+            f"{yaml_path} needs one line `{split}: {{path: ..., format: extxyz, sha256: ...}}` and has {count}. "
             f"Write it so, with sha256: {digest}."
         )
     temporary = yaml_path.with_name(f".{yaml_path.name}.tmp")

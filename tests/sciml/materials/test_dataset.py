@@ -159,8 +159,17 @@ def test_declared_elements_that_are_not_those_of_the_file(alloys: list[Structure
 def test_a_validation_element_that_training_lacks(alloys: list[Structure], tmp_path: Path) -> None:
     silver = [replace(alloys[0], atomic_numbers=np.array([29, 29, 47, 29]))]
     config = DatasetConfig(train=save(tmp_path / "a.xyz", alloys), validation=save(tmp_path / "b.xyz", silver))
-    with pytest.raises(UserError, match=r"b.xyz@0 validates, but the training structures have no Ag"):
+    with pytest.raises(UserError, match=r"b.xyz@0 of the validation set has Ag, which the training structures lack"):
         load_training_data(config)
+
+
+def test_a_test_file_is_looked_at_before_training(alloys: list[Structure], tmp_path: Path) -> None:
+    silver = [replace(alloys[0], atomic_numbers=np.array([29, 29, 47, 29]))]
+    train = save(tmp_path / "a.xyz", alloys)
+    with pytest.raises(UserError, match=r"b.xyz@0 of the test set has Ag, which the training structures lack"):
+        load_training_data(DatasetConfig(train=train, test=save(tmp_path / "b.xyz", silver)))
+    with pytest.raises(UserError, match=r"none.xyz: no such file"):
+        load_training_data(DatasetConfig(train=train, test=str(tmp_path / "none.xyz")))
 
 
 # -------------------------------------------------------------------------------------------------- what is said of it
@@ -211,8 +220,15 @@ def test_no_label_at_all(alloys: list[Structure], tmp_path: Path) -> None:
 
 
 def test_the_same_structure_in_both_sets_is_said(alloys: list[Structure], tmp_path: Path) -> None:
-    config = DatasetConfig(train=save(tmp_path / "a.xyz", alloys), validation=save(tmp_path / "b.xyz", alloys[:3]))
-    assert load_training_data(config).notes == ["3 validation structures are training structures too, e.g. b.xyz@0."]
+    config = DatasetConfig(
+        train=save(tmp_path / "a.xyz", alloys[:10]),
+        validation=save(tmp_path / "b.xyz", alloys[:3]),
+        test=save(tmp_path / "c.xyz", alloys[9:]),
+    )
+    assert load_training_data(config).notes == [
+        "3 structures of the validation set are in the training set too, e.g. b.xyz@0.",
+        "1 structures of the test set are in the training set too, e.g. c.xyz@0.",
+    ]
 
 
 def test_wrong_units_are_refused_unless_told_not_to_look(alloys: list[Structure], tmp_path: Path) -> None:

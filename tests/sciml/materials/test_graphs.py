@@ -94,14 +94,13 @@ def test_each_edge_has_its_opposite_to_the_last_bit() -> None:
     atoms = bulk("Cu", cubic=True)
     atoms.rattle(0.2, seed=1)
     graph = build_graph(from_atoms(atoms), 5.0)
-    vectors = {
-        edge: vector
-        for edge, vector in zip(
+    vectors = dict(
+        zip(
             zip(*graph.edge_index.tolist(), *graph.edge_shift.long().T.tolist(), strict=True),
             edge_vectors(graph).tolist(),
             strict=True,
         )
-    }
+    )
     for (i, j, *shift), vector in vectors.items():
         assert vectors[(j, i, *(-s for s in shift))] == [-v for v in vector]
 
