@@ -2,10 +2,8 @@
 # Only the first of them uses the network.
 
 PYTHON ?= python3
-# published data that is at hand already; without it `sciml data get NAME` downloads
+# a folder of published data that is at hand already; without it `sciml data get NAME` downloads
 SCIML_DATA ?= $(wildcard ../shared/data)
-# builds of torch without CUDA, a tenth of the size; left aside when it does not answer
-TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 PIP = .venv/bin/python -m pip install --disable-pip-version-check -c constraints.txt
 # two processes with one thread each fill two cores and do not fight over them
 PYTEST = .venv/bin/python -m pytest -n 2
@@ -39,7 +37,7 @@ clean:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "sciml needs Python 3.11 or newer; this is $$($(PYTHON) --version). Try make PYTHON=python3.12 ..."; exit 1; }
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	$(PIP) torch $$($(PYTHON) -c 'import sys, urllib.request as r; r.urlopen(sys.argv[1] + "/torch/", timeout=5); print("--extra-index-url", sys.argv[1])' $(TORCH_INDEX) 2>/dev/null)
+	$(PIP) torch
 	$(PIP) hatchling editables
 	$(PIP) --no-build-isolation -e '.[dev]'
 	touch $@

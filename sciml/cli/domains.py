@@ -72,5 +72,7 @@ def trained_run(path: str) -> tuple[Run, Domain]:
     """The same, refused with UserError when no checkpoint has been written yet."""
     run, domain = open_run(path)
     if not run.best.is_file():
-        raise UserError(f"{path} has no checkpoint yet. Train it first: `sciml train --resume {path}`.")
+        unfinished = run.last.is_file() and run.record().get("status") != "finished"
+        remedy = f"--resume {path}" if unfinished else f"{run.config_file} --run {path} --overwrite"
+        raise UserError(f"{path} has no {run.best.relative_to(run.path)}. Train it first: `sciml train {remedy}`.")
     return run, domain

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,9 +87,12 @@ def _train(
 ) -> int:
     from sciml.cli.main import INTERRUPTED
     from sciml.core.runs import now
+    from sciml.train.checkpoints import load_state
     from sciml.train.run import fit
 
     problem = domain.build(config)
+    if resume and _leads():
+        load_state(run, problem.metadata)  # a run that is refused stays as it is
     if created_with is not None and _leads():
         resolved, overwrite = created_with
         run = type(run).create(run.path, resolved, overwrite=overwrite)
@@ -96,7 +100,13 @@ def _train(
         parameters = sum(parameter.numel() for parameter in problem.network.parameters())
         run.update(status="training", parameters=parameters)
     try:
-        result = fit(problem, config.train, run, resume=resume)
+        try:
+            result = fit(problem, config.train, run, resume=resume)
+        except Exception as error:
+            if _leads():
+                with suppress(UserError):  # the disk may be full, which `error` says
+                    run.update(status="failed", finished=now(), stopped=str(error))
+            raise
         if not _leads():
             return 0
         finished = result.stopped != "interrupted"

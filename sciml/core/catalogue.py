@@ -128,7 +128,7 @@ def contents_sha256(place: Path, path: str) -> str:
 
 
 def cache_dir() -> Path:
-    """Folder for downloads: $SCIML_CACHE, or ~/.cache/sciml."""
+    """Folder for downloads and compiled kernels: $SCIML_CACHE, or ~/.cache/sciml."""
     return Path(os.environ.get("SCIML_CACHE") or "~/.cache/sciml").expanduser()
 
 

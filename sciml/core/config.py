@@ -20,7 +20,6 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 from sciml.core.catalogue import find_dataset, find_experiment, find_model, suggest
 from sciml.core.errors import UserError
 from sciml.core.plain_yaml import describe_value, one_line, parse_yaml, read_yaml
-from sciml.core.plain_yaml import dump_yaml as dump_yaml
 
 T = TypeVar("T")
 
@@ -203,7 +202,7 @@ class _Parser:
         if not isinstance(raw, Mapping):
             raise self.error(name, f"`{name}` must be a mapping of keys to values, but is {describe_value(raw)}.")
         hints = typing.get_type_hints(cls)
-        fields = {field.name: field for field in dataclasses.fields(cls) if field.init}  # type: ignore[arg-type]
+        fields = {field.name: field for field in dataclasses.fields(cls) if field.init}  # pyright: ignore[reportArgumentType]
         for key in raw:
             if key not in fields and f"{prefix}{key}" not in _CHOOSERS:
                 raise self.unknown(f"{prefix}{key}", [f"{prefix}{field}" for field in fields])

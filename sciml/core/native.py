@@ -16,14 +16,10 @@ import tempfile
 import warnings
 from pathlib import Path
 
+from sciml.core.catalogue import cache_dir
+
 # no -ffast-math: it would switch off denormal numbers for the whole process
 FLAGS = ("-O3", "-march=native", "-fopenmp", "-shared", "-fPIC", "-std=c++17")
-
-
-def cache_folder() -> Path:
-    """Where sciml keeps what it can make again."""
-    named = os.environ.get("SCIML_CACHE")
-    return Path(named) if named else Path.home() / ".cache" / "sciml"
 
 
 def _processor() -> str:
@@ -45,7 +41,7 @@ def load(source: Path) -> ctypes.CDLL | None:
         warnings.warn("No C++ compiler (g++) found: potentials run on their slower route.", stacklevel=2)
         return None
     key = hashlib.sha256("\0".join([source.read_text(), *FLAGS, compiler, _processor()]).encode()).hexdigest()[:16]
-    library = cache_folder() / "kernels" / f"{source.stem}-{key}.so"
+    library = cache_dir() / "kernels" / f"{source.stem}-{key}.so"
     try:
         if not library.exists():
             _compile(compiler, source, library)

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sciml.core.config import dump_yaml
 from sciml.core.errors import UserError
 from sciml.core.figures import Curve, learning_curves
+from sciml.core.plain_yaml import dump_yaml
 from sciml.core.report import Block, Code, Details, Figures, Paragraph, Section, Svg
 from sciml.core.runs import Run
 

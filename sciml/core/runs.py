@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from sciml.core.errors import UserError
-from sciml.core.plain_yaml import dump_yaml, read_yaml
+from sciml.core.plain_yaml import describe_value, dump_yaml, read_yaml
 
 # the packages whose version may change a result
 _RECORDED_PACKAGES = (
@@ -87,10 +87,14 @@ class Run:
             UserError: the folder has files and `overwrite` is off, or they are not a run's.
         """
         check_free(path, overwrite=overwrite)
-        if path.is_dir():
-            shutil.rmtree(path)
         run = cls(path)
         try:
+            # emptied, not removed: it may be a link to a folder, or the current directory
+            for entry in path.iterdir() if path.is_dir() else ():
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry)
+                else:
+                    entry.unlink()
             run.checkpoint_dir.mkdir(parents=True)
             write_text(run.config_file, dump_yaml(config))
         except OSError as error:
@@ -162,14 +166,20 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Reads JSON. Raises UserError when the file is missing or not JSON."""
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a JSON object. Raises UserError when the file is missing or holds something else."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not valid JSON: {str(error).splitlines()[0]}.") from error
+    if not isinstance(value, dict):
+        raise UserError(
+            f"{path} should hold a JSON object, but is {describe_value(value)}. "
+            "Put back a good copy, or move the file away."
+        )
+    return value
 
 
 def now() -> str:

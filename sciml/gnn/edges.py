@@ -14,6 +14,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+# No bond is shorter than 0.7 angstrom (H2); at 40 angstrom an atom of silicon has 13 thousand neighbours.
+SENSIBLE_CUTOFF_ANGSTROM = (0.7, 40.0)
+
 
 @dataclass(frozen=True, eq=False)
 class Edges:

@@ -5,13 +5,15 @@ Shapes: n atoms, p pairs, c channels, k radial functions.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from sciml.gnn.edges import Edges
+from sciml.core.checks import check_ranges
+from sciml.gnn.edges import SENSIBLE_CUTOFF_ANGSTROM, Edges
 from sciml.gnn.neighbour_sums import expanded_sum, filtered_sum
 from sciml.nn.radial import bessel_basis, cosine_cutoff
 
@@ -31,6 +33,18 @@ class PaiNNConfig:
     channels: int = 64
     layers: int = 3
     radial_functions: int = 20
+
+    def __post_init__(self) -> None:
+        check_ranges(
+            "model",
+            self,
+            {
+                "cutoff_angstrom": SENSIBLE_CUTOFF_ANGSTROM,
+                "channels": (2, math.inf),
+                "layers": (1, math.inf),
+                "radial_functions": (1, math.inf),
+            },
+        )
 
 
 class MessageBlock(nn.Module):

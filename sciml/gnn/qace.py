@@ -11,17 +11,19 @@ Shapes: n atoms, p pairs, k = (l_max + 1)^2 harmonics, c channels, r radial func
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from sciml.gnn.edges import Edges
+from sciml.core.checks import check_ranges
+from sciml.gnn.edges import SENSIBLE_CUTOFF_ANGSTROM, Edges
 from sciml.gnn.neighbour_sums import bond_sum, expanded_sum
 from sciml.gnn.sphere_product import SphereProduct
 from sciml.nn.radial import bessel_basis, polynomial_cutoff
-from sciml.nn.sphere import SphericalHarmonics
+from sciml.nn.sphere import MAXIMUM_DEGREE, SphericalHarmonics
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,22 @@ class QACEConfig:
     hidden: int = 64
     species_channels: int = 4
     typical_neighbours: float = 25.0
+
+    def __post_init__(self) -> None:
+        check_ranges(
+            "model",
+            self,
+            {
+                "cutoff_angstrom": SENSIBLE_CUTOFF_ANGSTROM,
+                "channels": (1, math.inf),
+                "l_max": (0, MAXIMUM_DEGREE),
+                "layers": (1, math.inf),
+                "radial_functions": (1, math.inf),
+                "hidden": (2, math.inf),
+                "species_channels": (1, math.inf),
+                "typical_neighbours": (0.1, math.inf),
+            },
+        )
 
 
 class DegreeLinear(nn.Module):

@@ -13,7 +13,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from sciml.gnn.edges import Edges
+from sciml.core.checks import check_ranges
+from sciml.gnn.edges import SENSIBLE_CUTOFF_ANGSTROM, Edges
 from sciml.gnn.neighbour_sums import filtered_sum
 from sciml.nn.radial import cosine_cutoff, gaussian_basis
 
@@ -33,6 +34,18 @@ class SchNetConfig:
     channels: int = 64
     layers: int = 3
     gaussians: int = 50
+
+    def __post_init__(self) -> None:
+        check_ranges(
+            "model",
+            self,
+            {
+                "cutoff_angstrom": SENSIBLE_CUTOFF_ANGSTROM,
+                "channels": (2, math.inf),
+                "layers": (1, math.inf),
+                "gaussians": (2, math.inf),
+            },
+        )
 
 
 class ShiftedSoftplus(nn.Module):

@@ -6,6 +6,7 @@ atoms.calc = load_calculator("runs/si-painn")
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -67,7 +68,8 @@ class SciMLCalculator(Calculator):
         """All properties at once: they come from one pass.
 
         Raises:
-            UserError: an element that the potential does not know, a cell without volume, a coordinate that is NaN.
+            UserError: an element that the potential does not know, a cell without volume, a coordinate that is NaN,
+                a result that is not finite (two atoms in the same place).
         """
         super().calculate(atoms, properties, system_changes)
         assert self.atoms is not None
@@ -77,6 +79,12 @@ class SciMLCalculator(Calculator):
         with torch.no_grad():
             prediction = self.potential(graph_from_pairs(structure, i, j, shift))
         energy = float(prediction.energy)
+        broken = ~prediction.forces.isfinite().all(dim=1)
+        if broken.any() or not math.isfinite(energy):
+            raise UserError(
+                f"{structure.name}: energy or forces are not finite, first at atom {int(broken.int().argmax())}. "
+                "Are two atoms in the same place, or has the simulation blown up?"
+            )
         self.results: dict[str, Any] = {
             "energy": energy,
             "free_energy": energy,

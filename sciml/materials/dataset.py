@@ -279,7 +279,10 @@ def _notes(
     for role, others in held_out.items():
         twice = [structure.name for structure in others if geometry_digest(structure) in seen]
         if twice:
-            notes.append(f"{len(twice)} structures of the {role} set are in the training set too, e.g. {twice[0]}.")
+            notes.append(
+                f"The {role} set shares {len(twice)} of its {len(others)} structures with the training set, "
+                f"e.g. {twice[0]}."
+            )
     return notes
 
 

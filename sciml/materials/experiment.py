@@ -108,14 +108,24 @@ def build(config: MaterialsExperiment) -> Problem:
 
 
 def loss_needs_a_label(loss: LossConfig, data: TrainingData) -> None:
-    """Refuses training data that have no label of any kind that the loss weighs."""
-    weighed = {"energy": loss.energy_weight, "forces": loss.forces_weight, "stress": loss.stress_weight}
+    """Refuses a training structure, or validation data as a whole, without a label of a kind that the loss weighs."""
+    weights = {"energy": loss.energy_weight, "forces": loss.forces_weight, "stress": loss.stress_weight}
+    weighed = [label for label, weight in weights.items() if weight > 0]
+
+    def has_label(structure: Structure) -> bool:
+        return any(getattr(structure, f"has_{label}") for label in weighed)
+
     for structure in data.train:
-        if not any(weight > 0 and getattr(structure, f"has_{label}") for label, weight in weighed.items()):
-            used = ", ".join(label for label, weight in weighed.items() if weight > 0)
+        if not has_label(structure):
             raise UserError(
-                f"{structure.name}: the loss weighs {used}, but the structure has no such label. Remove it."
+                f"{structure.name}: the loss weighs {', '.join(weighed)}, but the structure has no such label. "
+                "Remove it."
             )
+    if data.validation and not any(map(has_label, data.validation)):
+        raise UserError(
+            f"{data.validation[0].name}: the loss weighs {', '.join(weighed)}, but no validation structure has such a "
+            "label, so the best weights could not be told. Give labelled validation data."
+        )
 
 
 def to_samples(structures: Sequence[Structure], cutoff_angstrom: float, dtype: torch.dtype) -> list[Data]:

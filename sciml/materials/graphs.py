@@ -58,11 +58,12 @@ def graph_from_pairs(
 
 
 def build_labels(structure: Structure) -> AtomLabels:
-    """The structure's labels in float64, NaN where it has none."""
+    """The structure's labels in float64, NaN where it has none; a stress needs three periodic directions."""
+    stress = torch.from_numpy(structure.stress).unsqueeze(0)
     return AtomLabels(
         energy=torch.tensor([structure.energy], dtype=torch.float64),
         forces=torch.from_numpy(structure.forces),
-        stress=torch.from_numpy(structure.stress).unsqueeze(0),
+        stress=stress if structure.pbc.all() else torch.full_like(stress, torch.nan),
     )
 
 

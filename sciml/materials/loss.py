@@ -10,6 +10,7 @@ Shapes: n atoms, g structures. NaN among the labels is a missing value: it adds 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -130,8 +131,9 @@ class ValidationScore:
             (self.config.energy_weight, 10 * means["energy_mae"] / MEV_PER_EV),
             (self.config.stress_weight, 0.1 * means["stress_mae"]),
         )
-        # NaN is the mean over no labels
-        return sum(value for weight, value in parts if weight > 0 and value == value)
+        # NaN is the mean over no labels; without any label there is no score, which is not a perfect one
+        counted = [value for weight, value in parts if weight > 0 and not math.isnan(value)]
+        return sum(counted) if counted else math.nan
 
 
 @dataclass(frozen=True, eq=False)

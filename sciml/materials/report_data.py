@@ -15,8 +15,8 @@ from jaxtyping import Float, Int
 
 from sciml.core.catalogue import find_dataset
 from sciml.core.checkpoint import load_checkpoint
-from sciml.core.config import read_yaml
 from sciml.core.errors import UserError
+from sciml.core.plain_yaml import read_yaml
 from sciml.core.run_report import Log, best_epoch, read_log
 from sciml.core.runs import Run, read_json
 from sciml.core.units import EV_PER_ANGSTROM3_IN_GPA

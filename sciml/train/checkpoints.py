@@ -10,7 +10,6 @@ import math
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -33,16 +32,35 @@ from sciml.train.seeding import rng_state
 TRAINER = "trainer"
 
 
-def load_state(path: Path) -> dict[str, Any]:
+# what a resumed run must have in common with the part before, where the checkpoint and the problem both say it
+_LASTING = ("data_fingerprint", "elements", "normalisation", "architecture", "model")
+# a least-squares fit, such as reference energies, differs by rounding between machines and numbers of threads
+_ROUNDING = 1e-6
+
+
+def load_state(run: Run, metadata: Mapping[str, Any]) -> dict[str, Any]:
     """What `Checkpoints.write` put into last.safetensors.
 
+    Args:
+        run: the folder.
+        metadata: of the problem that is to go on.
+
     Raises:
-        UserError: the file is no good, or has weights only.
+        UserError: the file is missing, no good, has weights only, or comes from other data or another model.
     """
-    tensors, metadata = load_checkpoint(path)
-    if TRAINER not in metadata:
-        raise UserError(f"{path} has weights only, and training cannot continue from those. Start a new run.")
-    return unpack_state(tensors, metadata[TRAINER])
+    again = f"Train again with `sciml train {run.config_file} --run {run.path} --overwrite`"
+    if not run.last.is_file():
+        raise UserError(f"{run.path} cannot be continued: it has no {run.last.relative_to(run.path)}. {again}.")
+    tensors, saved = load_checkpoint(run.last)
+    if TRAINER not in saved:
+        raise UserError(f"{run.last} has weights only, and training cannot continue from those. {again}.")
+    both = [key for key in _LASTING if key in saved and key in metadata]
+    if differing := [f"`{key}`" for key in both if not _same(saved[key], metadata[key])]:
+        raise UserError(
+            f"{run.path} cannot be continued: {', '.join(differing)} of {run.last.name} differ from what the data and "
+            f"{run.config_file.name} give now. Put back those that it was trained with. {again} to train on these."
+        )
+    return unpack_state(tensors, saved[TRAINER])
 
 
 class Checkpoints:
@@ -104,6 +122,20 @@ class Checkpoints:
         progress = self.module.progress
         training = {"epoch": progress.epoch, "step": progress.step, "precision": self.module.config.precision, **more}
         return {**self.module.problem.metadata, "training": training}
+
+
+def _same(saved: Any, present: Any) -> bool:
+    """Whether two values are equal as JSON has them, numbers but for rounding."""
+    match saved, present:
+        case (float(), int() | float()) | (int(), float()):
+            return math.isclose(saved, present, rel_tol=_ROUNDING, abs_tol=1e-3 * _ROUNDING)
+        case Mapping(), Mapping():
+            texts = {str(key): value for key, value in present.items()}
+            return saved.keys() == texts.keys() and all(_same(saved[key], texts[key]) for key in saved)
+        case list() | tuple(), list() | tuple():
+            return len(saved) == len(present) and all(map(_same, saved, present))
+        case _:
+            return saved == present
 
 
 def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

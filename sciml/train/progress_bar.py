@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 
@@ -48,7 +49,9 @@ class ProgressDisplay:
     def epoch(self, epoch: int, fraction: float, train: Mapping[str, float], validation: Mapping[str, float]) -> None:
         """After an epoch, with its averages."""
         if validation:
-            self._scores = "  ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in validation.items())
+            # NaN stands for a label that the data lack
+            known = {name: value for name, value in validation.items() if not math.isnan(value)}
+            self._scores = "  ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in known.items())
         text = f"loss {train['loss']:.4g}"
         if self._bar is not None:
             self._draw(epoch, fraction, text)

@@ -59,11 +59,12 @@ def fit(problem: Problem, config: TrainConfig, run: Run, *, resume: bool = False
         problem: what to train.
         config: how to train.
         run: the folder.
-        resume: go on from last.safetensors, if there is one. Killed and resumed on a CPU, a run without `max_minutes`
+        resume: go on from last.safetensors. Killed and resumed on a CPU, a run without `max_minutes`
             ends with the same weights, bit for bit, as one that was never stopped.
 
     Raises:
-        UserError: too little data, a loss that is not finite, a full disk, a checkpoint that is no good.
+        UserError: too little data, a loss that is not finite, a full disk; to resume, a checkpoint that is missing, no
+            good, or of other data.
     """
     for name, data in (("training", problem.train_data), ("validation", problem.validation_data)):
         if len(data) < config.devices:
@@ -89,7 +90,7 @@ def _fit(problem: Problem, config: TrainConfig, run: Run, resume: bool) -> FitRe
     progress = Progress()
     loaders = Loaders(problem, config, progress)
     module = TrainingModule(problem, config, progress, loaders.batches_per_epoch)
-    course = Course(module, loaders.validation, run, load_state(run.last) if resume and run.last.is_file() else None)
+    course = Course(module, loaders.validation, run, load_state(run, problem.metadata) if resume else None)
     if not course.stopped:
         trainer = Trainer(
             callbacks=[course],

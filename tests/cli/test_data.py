@@ -53,7 +53,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.delenv("SCIML_DATA", raising=False)
     monkeypatch.setenv("SCIML_CACHE", str(tmp_path / "cache"))
-    # a proxy of the machine's is not asked for its own address
+    # a proxy that the machine is set up with would be asked for 127.0.0.1 too
     monkeypatch.setenv("no_proxy", "*")
     return tmp_path
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from sciml.cli.main import main
+from sciml.core.runs import Run
 
 
 @pytest.fixture
@@ -55,6 +56,14 @@ def test_each_mistake_is_one_line(trained: str, capsys: pytest.CaptureFixture[st
 
 @pytest.mark.parametrize("verb", [["evaluate"], ["report"]])
 def test_a_run_without_a_checkpoint_is_refused(trained: str, capsys: pytest.CaptureFixture[str], verb: list[str]):
-    Path("runs/line/checkpoints/best.safetensors").unlink()
+    run = Run.open(Path(trained))
+    run.best.unlink()
+    again = "Train it first: `sciml train runs/line/config.yaml --run runs/line --overwrite`"
     assert main([*verb, trained]) == 2
-    assert "has no checkpoint yet. Train it first: `sciml train --resume runs/line`" in capsys.readouterr().err
+    assert f"runs/line has no checkpoints/best.safetensors. {again}" in capsys.readouterr().err
+    run.update(status="interrupted")
+    assert main([*verb, trained]) == 2
+    assert "Train it first: `sciml train --resume runs/line`" in capsys.readouterr().err
+    run.last.unlink()
+    assert main([*verb, trained]) == 2
+    assert again in capsys.readouterr().err

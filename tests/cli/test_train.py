@@ -14,6 +14,7 @@ import pytest
 import sciml.train.run
 from sciml.cli import domains
 from sciml.cli.main import main
+from sciml.core.errors import UserError
 from sciml.core.plain_yaml import parse_yaml
 from sciml.core.runs import Run
 
@@ -137,6 +138,51 @@ def test_ctrl_c_saves_and_says_how_to_resume(
     assert Run.open(Path("runs/line")).record()["status"] == "finished"
     assert Run.open(Path("runs/line")).record()["epochs"] == 5
     assert "runs/line/report.html" in capsys.readouterr().out
+
+
+def test_a_run_that_cannot_be_resumed_stays_and_the_remedy_works(line: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["train", "line", "--run", "here"]) == 0
+    run = Run.open(Path("here"))
+    run.last.unlink()
+    before = run.record_file.read_bytes(), run.best.read_bytes()
+    err = refusal(capsys, "--resume", "here")
+    assert "here cannot be continued: it has no checkpoints/last.safetensors" in err
+    assert (run.record_file.read_bytes(), run.best.read_bytes()) == before
+    command = err.split("`")[1]
+    assert command == "sciml train here/config.yaml --run here --overwrite"
+    assert main(command.split()[1:]) == 0
+    assert run.last.is_file()
+
+
+def test_a_run_that_fails_says_so_and_why(
+    line: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    build = domains.load_domain({"domain": "line"}, "").build
+    errors = iter([UserError("the loss is nan"), RuntimeError("out of memory")])
+
+    def build_that_fails(config: Any) -> Any:
+        def loss(network: Any, batch: Any) -> Any:
+            raise next(errors)
+
+        return replace(build(config), loss=loss)
+
+    monkeypatch.setattr("line_domain.build", build_that_fails)
+    run = Run(Path("runs/line"))
+    assert "the loss is nan" in refusal(capsys, "line")
+    assert (run.record()["status"], run.record()["stopped"]) == ("failed", "the loss is nan")
+    with pytest.raises(RuntimeError, match="out of memory"):
+        main(["train", "line", "--overwrite"])
+    assert (run.record()["status"], run.record()["stopped"]) == ("failed", "out of memory")
+    monkeypatch.setattr("line_domain.build", build)
+    assert main(["train", "line", "--overwrite"]) == 0
+    assert (run.record()["status"], run.record()["stopped"]) == ("finished", "epochs")
+
+
+def test_a_damaged_record_is_one_line(line: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["train", "line"]) == 0
+    Path("runs/line/run.json").write_text("[]")
+    capsys.readouterr()
+    assert "run.json should hold a JSON object, but is a list" in refusal(capsys, "--resume", "runs/line")
 
 
 def test_resuming_a_finished_run_scores_it_again(line: Path, capsys: pytest.CaptureFixture[str]):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sciml.core import catalogue
+from sciml.core import catalogue, native
 from sciml.core.errors import UserError
 
 CONTENTS = b"2 atoms\n"
@@ -98,3 +98,18 @@ def test_a_damaged_packed_file_is_refused(here: Path, contents: bytes):
 def test_a_path_that_leaves_the_folder_is_refused(path: str):
     with pytest.raises(UserError, match="must be relative and stay inside"):
         catalogue.find_data_file("mine", path)
+
+
+def test_one_cache_folder_for_downloads_and_kernels_with_the_home_folder_filled_in(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HOME", str(here / "home"))
+    monkeypatch.setenv("SCIML_CACHE", "~/x")
+    assert catalogue.cache_dir() == here / "home/x"
+    assert catalogue.download_place("mine", "a.xyz") == here / "home/x/data/mine/a.xyz"
+    source = put(here / "three.cpp", b'extern "C" int three() { return 3; }\n')
+    monkeypatch.delenv("SCIML_KERNELS", raising=False)
+    library = native.load(source)
+    assert library is not None
+    assert library.three() == 3
+    assert [file.suffix for file in (here / "home/x/kernels").iterdir()] == [".so"]

@@ -46,6 +46,40 @@ def test_files_that_are_no_run_are_never_overwritten(tmp_path: Path):
     assert Run.create(tmp_path / "empty", CONFIG).config_file.is_file()
 
 
+def test_a_linked_folder_and_the_current_one_are_emptied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = tmp_path / "scratch"
+    Run.create(folder, CONFIG)
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "data.txt").write_text("mine")
+    for path in (tmp_path / "link", Path()):
+        (folder / "old").mkdir()
+        (folder / "linked").symlink_to(kept)
+        (tmp_path / "link").unlink(missing_ok=True)
+        (tmp_path / "link").symlink_to(folder)
+        monkeypatch.chdir(folder)
+        run = Run.create(path, CONFIG, overwrite=True)
+        assert run.config() == CONFIG
+        assert {entry.name for entry in folder.iterdir()} == {"checkpoints", "config.yaml", "run.json"}
+    assert (tmp_path / "link").is_symlink()
+    assert (kept / "data.txt").is_file(), "what a link in the folder leads to stays"
+
+
+def test_a_link_to_nowhere_is_refused(tmp_path: Path):
+    (tmp_path / "link").symlink_to(tmp_path / "absent")
+    with pytest.raises(UserError, match="cannot write the run's folder"):
+        Run.create(tmp_path / "link", CONFIG)
+
+
+@pytest.mark.parametrize(("text", "said"), [("[1]", "a list"), ("null", "empty"), ("3", "3")])
+def test_a_record_that_is_no_mapping_is_refused(tmp_path: Path, text: str, said: str):
+    run = Run.create(tmp_path / "wet", CONFIG)
+    run.record_file.write_text(text)
+    for use in (run.record, run.update):
+        with pytest.raises(UserError, match=rf"run\.json should hold a JSON object, but is {said}\. Put back"):
+            use()
+
+
 def test_what_is_no_run_is_not_opened(tmp_path: Path):
     with pytest.raises(UserError, match="there is no run at"):
         Run.open(tmp_path / "absent")

@@ -17,7 +17,7 @@ from ase.optimize import BFGS
 
 from sciml.core.checkpoint import save_checkpoint
 from sciml.core.errors import UserError
-from sciml.gnn.potential import Potential
+from sciml.gnn.potential import POTENTIALS, Potential, build_potential
 from sciml.gnn.schnet import SchNetConfig
 from sciml.materials.calculator import SciMLCalculator, load_calculator
 from sciml.materials.graphs import build_graph
@@ -180,11 +180,11 @@ def test_relaxation_of_positions_and_cell(calculator: SciMLCalculator) -> None:
     atoms = crystal()
     atoms.calc = calculator
     start = atoms.get_potential_energy()
-    filtered = FrechetCellFilter(atoms)
-    slope = np.abs(filtered.get_forces()).max()
-    BFGS(filtered, logfile=None, maxstep=0.02).run(fmax=1e-6, steps=12)
-    assert atoms.get_potential_energy() < start
-    assert np.abs(filtered.get_forces()).max() < slope
+    volume = atoms.get_volume()
+    # random weights have no minimum nearby: a dozen short steps downhill are what can be asked for
+    BFGS(FrechetCellFilter(atoms), logfile=None, maxstep=0.02).run(fmax=1e-6, steps=12)
+    assert atoms.get_potential_energy() < start - 0.01
+    assert atoms.get_volume() != pytest.approx(volume, rel=1e-4)
 
 
 def test_two_calculators_live_side_by_side(potential: Potential) -> None:
@@ -306,3 +306,13 @@ def test_a_checkpoint_without_a_description(tmp_path: Path, potential: Potential
 def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(UserError):
         load_calculator(tmp_path)
+
+
+@pytest.mark.parametrize("architecture", ["painn", "qace"])
+def test_atoms_in_the_same_place_are_named(architecture: str) -> None:
+    config_class, _ = POTENTIALS[architecture]
+    potential = build_potential(config_class(channels=8, layers=1), (14,), [0.0])
+    atoms = Atoms("Si3", [[0, 0, 0], [2.0, 0, 0], [2.0, 0, 0]])
+    atoms.calc = SciMLCalculator(potential)
+    with pytest.raises(UserError, match="not finite, first at atom"):
+        atoms.get_forces()

@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sciml.core.catalogue import find_dataset
-from sciml.core.config import parse, read_yaml
+from sciml.core.config import parse
 from sciml.core.errors import UserError
+from sciml.core.plain_yaml import read_yaml
 from sciml.materials.dataset import (
     VALIDATION_BLOCKS,
     DatasetConfig,
@@ -226,8 +227,8 @@ def test_the_same_structure_in_both_sets_is_said(alloys: list[Structure], tmp_pa
         test=save(tmp_path / "c.xyz", alloys[9:]),
     )
     assert load_training_data(config).notes == [
-        "3 structures of the validation set are in the training set too, e.g. b.xyz@0.",
-        "1 structures of the test set are in the training set too, e.g. c.xyz@0.",
+        "The validation set shares 3 of its 3 structures with the training set, e.g. b.xyz@0.",
+        "The test set shares 1 of its 3 structures with the training set, e.g. c.xyz@0.",
     ]
 
 

@@ -143,7 +143,7 @@ def test_training_lowers_the_loss(alloys: list[Structure], potential: Potential)
 
 
 def test_metrics_are_sums_and_counts_with_units() -> None:
-    found = metrics(Shifted(0.6, -0.4, 0.05).eval(), collate([sample(2), sample(1, force=NAN)]))
+    found = metrics(Shifted(0.6, -0.4, 0.05).requires_grad_(False), collate([sample(2), sample(1, force=NAN)]))
     numbers = {name: (float(total), float(count)) for name, (total, count) in found.items()}
     gpa = 0.05 * 160.2176634  # 1 eV/angstrom^3 in GPa, SI 2019
     assert numbers["energy_mae"] == pytest.approx((300 + 600, 2))
@@ -155,7 +155,9 @@ def test_metrics_are_sums_and_counts_with_units() -> None:
 
 
 def test_metrics_of_missing_labels_count_nothing() -> None:
-    found = metrics(Shifted(0.6, -0.4, 0.05), collate([sample(2, energy=NAN, force=NAN, stress=NAN)]))
+    found = metrics(
+        Shifted(0.6, -0.4, 0.05).requires_grad_(False), collate([sample(2, energy=NAN, force=NAN, stress=NAN)])
+    )
     assert all(float(total) == 0 and float(count) == 0 for total, count in found.values())
 
 
@@ -178,3 +180,10 @@ def test_the_validation_score() -> None:
 def test_weights_that_make_no_sense(wrong: dict[str, float]) -> None:
     with pytest.raises(UserError, match="`loss"):
         LossConfig(**wrong)  # type: ignore[arg-type]
+
+
+def test_no_label_gives_no_score() -> None:
+    """A sum over nothing would be zero, the best score there is."""
+    nothing = {"forces_mae": float("nan"), "energy_mae": float("nan"), "stress_mae": float("nan")}
+    assert np.isnan(ValidationScore(LossConfig())(nothing))
+    assert ValidationScore(LossConfig())({**nothing, "forces_mae": 0.06}) == pytest.approx(0.06)

@@ -468,13 +468,16 @@ def test_damaged_files(valid_files: Files, name: str, seed: int, n_changes: int)
     read_or_refuse(name, bytes(content))
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(
-        ["structure", "outputs", "lattice", "sites", "matrix", "species", "xyz", "energy", "forces", "group"]
-    ), inner, max_size=6),
-    max_leaves=25,
-)  # fmt: skip
+MLEARN_KEYS = ["structure", "outputs", "lattice", "sites", "matrix", "species", "xyz", "energy", "forces", "group"]
+
+
+def containers(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    lists = st.lists(inner, max_size=4)
+    return lists | st.dictionaries(st.sampled_from(MLEARN_KEYS), inner, max_size=6)
+
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+JSON = st.recursive(LEAVES, containers, max_leaves=25)
 
 
 @FUZZ

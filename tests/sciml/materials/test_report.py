@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from sciml.core.checkpoint import save_checkpoint
-from sciml.core.config import dump_yaml
 from sciml.core.errors import UserError
+from sciml.core.plain_yaml import dump_yaml
 from sciml.core.runs import Run
 from sciml.core.units import EV_PER_ANGSTROM3_IN_GPA
 from sciml.materials.report import write_report

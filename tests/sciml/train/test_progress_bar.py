@@ -57,6 +57,14 @@ def test_live_line_on_a_terminal(clock: Clock) -> None:
     assert sum("left" in line for line in lines) <= 90
 
 
+def test_a_label_that_the_data_lack_is_left_out(clock: Clock) -> None:
+    output = io.StringIO()
+    display = ProgressDisplay(10, Console(file=output, force_terminal=False))
+    display.start(0.0)
+    display.epoch(10, 1.0, {"loss": 1.0}, {"energy_mae": 0.5, "forces_mae": float("nan")})
+    assert output.getvalue() == "epoch 10/10  loss 1  energy mae 0.5  done\n"
+
+
 def test_a_resumed_run_counts_its_own_speed(clock: Clock) -> None:
     output = io.StringIO()
     display = ProgressDisplay(10, Console(file=output, force_terminal=False))

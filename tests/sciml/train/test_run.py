@@ -368,9 +368,57 @@ def test_finished_run_stays_as_it_is_and_more_epochs_go_on(toy: ModuleType, new_
     assert_same_end(whole, run)
 
 
-def test_resume_without_a_checkpoint_starts(toy: ModuleType, new_run: NewRun, unbroken: Run) -> None:
-    fit(toy.make_problem(score="worse"), RESUMABLE, run := new_run("a"), resume=True)
-    assert_same_end(unbroken, run)
+def test_resume_without_a_checkpoint_is_refused_and_keeps_the_best(toy: ModuleType, new_run: NewRun) -> None:
+    run = new_run("a")
+    fit(toy.make_problem(), dataclasses.replace(QUICK, epochs=1), run)
+    run.last.unlink()
+    best, log = run.best.read_bytes(), run.log_file.read_bytes()
+    with pytest.raises(UserError, match=r"it has no checkpoints/last\.safetensors\. Train again .* --overwrite"):
+        fit(toy.make_problem(), QUICK, run, resume=True)
+    assert (run.best.read_bytes(), run.log_file.read_bytes()) == (best, log)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"data_fingerprint": "b"}, "`data_fingerprint` of last"),
+        ({"elements": ["Si"]}, "`elements` of last"),
+        ({"elements": ["Ge"], "data_fingerprint": "b"}, "`data_fingerprint`, `elements` of last"),
+        ({"normalisation": {"scale_ev": 0.5001, "references_ev": [0.0, 1.0]}}, "`normalisation` of last"),
+        ({"normalisation": {"scale_ev": 0.5}}, "`normalisation` of last"),
+        ({"architecture": "schnet"}, "`architecture` of last"),
+        ({"model": {"channels": 9}}, "`model` of last"),
+    ],
+)
+def test_resume_refuses_other_data_and_another_model(
+    toy: ModuleType, new_run: NewRun, changes: dict[str, Any], named: str
+) -> None:
+    run, metadata = new_run("a"), LASTING
+    fit(dataclasses.replace(toy.make_problem(), metadata=metadata), dataclasses.replace(QUICK, epochs=1), run)
+    before = run.last.read_bytes()
+    with pytest.raises(UserError, match=f"{named}.* Put back those that it was trained with. .*--overwrite"):
+        fit(dataclasses.replace(toy.make_problem(), metadata={**metadata, **changes}), QUICK, run, resume=True)
+    assert run.last.read_bytes() == before
+
+
+LASTING = {
+    "data_fingerprint": "a",
+    "elements": ["Si", "O"],
+    "normalisation": {"scale_ev": 0.5, "references_ev": [0.0, 1.0]},
+    "architecture": "painn",
+    "model": {"channels": 8},
+}
+
+
+def test_resume_takes_rounding_tuples_and_what_only_one_side_says(toy: ModuleType, new_run: NewRun) -> None:
+    run = new_run("a")
+    fit(dataclasses.replace(toy.make_problem(), metadata=LASTING), dataclasses.replace(QUICK, epochs=1), run)
+    present = {
+        "elements": ("Si", "O"),
+        "normalisation": {"scale_ev": 0.5 + 1e-9, "references_ev": [-1e-16, 1]},
+        "notes": ["new"],
+    }
+    assert fit(dataclasses.replace(toy.make_problem(), metadata=present), QUICK, run, resume=True).epochs == 4
 
 
 def test_resume_reads_no_pickle(toy: ModuleType, new_run: NewRun, monkeypatch: pytest.MonkeyPatch) -> None:
