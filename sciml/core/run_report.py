@@ -127,19 +127,6 @@ def reproduce_section(run: Run, record: Mapping[str, Any], config: Mapping[str, 
     return Section("Reproduce", blocks)
 
 
-def duration(seconds: float) -> str:
-    """A time span in the two units that a reader would use.
-
-    >>> duration(1503.2), duration(8040.0), duration(12.34)
-    ('25 min 3 s', '2 h 14 min', '12.3 s')
-    """
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    if seconds < 3600:
-        return f"{int(seconds // 60)} min {int(seconds % 60)} s"
-    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
-
-
 def machine_text(machine: object) -> str:
     """run.json's `machine` in words."""
     if not isinstance(machine, Mapping):

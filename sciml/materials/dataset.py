@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +16,6 @@ from sciml.materials.reading import ReadOptions, read_structures
 from sciml.materials.references import elements_of, geometry_digest
 from sciml.materials.structures import Structure
 from sciml.materials.unit_checks import check_units
-
-logger = logging.getLogger(__name__)
 
 # A group's validation structures come in this many runs of neighbours, not one by one: consecutive snapshots of a
 # trajectory resemble each other, and a validation set amid the training set would measure memory.
@@ -149,7 +146,7 @@ def read_split(config: DatasetConfig, role: str) -> list[Structure]:
 
 
 def load_training_data(config: DatasetConfig) -> TrainingData:
-    """Training and validation structures, with what is odd about them noted and logged once.
+    """Training and validation structures, with what is odd about them noted.
 
     The test files are read too, so that a mistake in them shows before hours of training and not after.
 
@@ -177,10 +174,7 @@ def load_training_data(config: DatasetConfig) -> TrainingData:
         check_units(labelled, _file_name(config, "train"), length_is_declared="length" in config.variables)
     held_out = {"validation": validation, **{role: read_split(config, role) for role in config.test_splits}}
     _check_elements(config, train, held_out)
-    notes = _notes(structures, labelled, train, held_out)
-    for note in notes:
-        logger.warning(note)
-    return TrainingData(train, validation, isolated, notes)
+    return TrainingData(train, validation, isolated, _notes(structures, labelled, train, held_out))
 
 
 def split_validation(

@@ -6,6 +6,7 @@ Called by the command line for `domain: materials`.
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ from sciml.materials.references import energy_scale, fingerprint, reference_ener
 from sciml.materials.structures import Structure, to_atoms
 from sciml.train.config import TrainConfig
 from sciml.train.problem import Problem
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,14 @@ def _config_class(architecture: str) -> type[MaterialsExperiment]:
 
 
 def build(config: MaterialsExperiment) -> Problem:
-    """Reads and checks the data, and builds the potential with fresh weights.
+    """Reads and checks the data, says what they lack, and builds the potential with fresh weights.
 
     Raises:
         UserError: what is wrong with which file.
     """
     data = load_training_data(config.dataset)
+    for note in data.notes:
+        logger.warning(note)
     loss_needs_a_label(config.loss, data)
     elements = data.elements
     lone = data.isolated_atoms if config.dataset.reference_energies == "isolated_atoms" else []

@@ -7,8 +7,9 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from sciml.core.durations import duration
 from sciml.core.report import format_number
-from sciml.core.run_report import duration, machine_text
+from sciml.core.run_report import machine_text
 from sciml.materials.report_data import Evidence, Predictions
 
 ARCHITECTURES = {"painn": "PaiNN", "schnet": "SchNet", "qace": "QACE"}

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TaskID, TextColumn
 
+from sciml.core.durations import duration
+
 # seconds between two redraws of the live line, and between two plain lines
 _REDRAW_SECONDS = 0.5
 _LINE_SECONDS = 10.0
@@ -82,14 +84,3 @@ class ProgressDisplay:
         if fraction <= first:
             return ""
         return f"{duration((time.monotonic() - since) * (1 - fraction) / (fraction - first))} left"
-
-
-def duration(seconds: float) -> str:
-    """A time as people say it.
-
-    >>> duration(75.0), duration(7384.4)
-    ('1:15', '2:03:04')
-    """
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import ase.io
@@ -85,6 +86,23 @@ def test_the_problem(files: dict[str, str], alloys: list[Structure]) -> None:
     losses = problem.loss(network, batch)
     assert set(losses) == {"loss", "energy", "forces", "stress"}
     assert losses["loss"].requires_grad
+
+
+def test_what_the_data_lack_is_said_once(
+    alloys: list[Structure], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bare = [with_labels(s, energy=s.energy, forces=s.forces) for s in alloys]
+    write(tmp_path / "t.xyz", [to_atoms(s) for s in bare], format="extxyz")
+    raw, config = configured({"train": str(tmp_path / "t.xyz")})
+    with caplog.at_level(logging.WARNING, "sciml"):
+        problem = build(config)
+        run = Run.create(tmp_path / "run", {"name": "test", **raw})
+        fit(problem, config.train, run)
+        scores = evaluate(run, None)
+    said = "The training data have no stress: the potential is trained without."
+    assert [r.getMessage() for r in caplog.records if r.name.startswith("sciml.materials")] == [said]
+    assert problem.metadata["notes"] == [said]
+    assert "stress_mae_gpa" not in scores["validation"]["all"]
 
 
 def test_float64(files: dict[str, str]) -> None:

@@ -35,6 +35,7 @@ def test_a_coordinate_that_is_no_number(value: float) -> None:
         ([[3, 0, 0], [6, 0, 0], [0, 0, 5]], (True, True, False)),
         ([[0, 0, 0], [0, 3, 0], [0, 0, 3]], (True, False, False)),
         (np.diag([3.0, 3.0, 1e-4]), True),
+        (np.diag([2.0, 2.0, 0.02]), True),
     ],
 )
 def test_a_periodic_cell_without_volume(cell: object, pbc: object) -> None:

@@ -52,6 +52,14 @@ def test_good_data_pass(good: list[Structure]) -> None:
     check_units(good, "good.xyz")
 
 
+def test_atoms_that_were_wrapped_into_the_cell_have_not_moved_far() -> None:
+    crystal = rattled(bulk("Cu", cubic=True))
+    wrapped = [replace(s, positions=s.positions + k % 3 * s.cell[0]) for k, s in enumerate(crystal)]
+    for k, structure in enumerate(wrapped):
+        structure.positions[k % 4] -= structure.cell[1]
+    assert work_ratio(wrapped) == pytest.approx(work_ratio(crystal), rel=1e-9)
+
+
 def test_gradients_in_place_of_forces(good: list[Structure]) -> None:
     with pytest.raises(UserError, match="bad.xyz: .*wrong sign, as gradients have"):
         check_units(scaled(good, 1, 1, -1), "bad.xyz")

@@ -43,9 +43,9 @@ def shown(clock: Clock, terminal: bool) -> list[str]:
 
 def test_plain_lines_now_and_then(clock: Clock) -> None:
     assert shown(clock, terminal=False) == [
-        "epoch 1/10  loss 0.25  forces mae 0.5  0:36 left",
-        "epoch 4/10  loss 0.25  forces mae 0.125  0:24 left",
-        "epoch 7/10  loss 0.25  forces mae 0.07143  0:12 left",
+        "epoch 1/10  loss 0.25  forces mae 0.5  36.0 s left",
+        "epoch 4/10  loss 0.25  forces mae 0.125  24.0 s left",
+        "epoch 7/10  loss 0.25  forces mae 0.07143  12.0 s left",
         "epoch 10/10  loss 0.25  forces mae 0.05  done",
     ]
 
@@ -71,4 +71,4 @@ def test_a_resumed_run_counts_its_own_speed(clock: Clock) -> None:
     display.start(0.5)
     clock.now += 10
     display.epoch(6, 0.6, {"loss": 1.0}, {})
-    assert "0:40 left" in output.getvalue(), "ten seconds a tenth, and four tenths to go"
+    assert "40.0 s left" in output.getvalue(), "ten seconds a tenth, and four tenths to go"
