@@ -24,8 +24,9 @@ from sciml.materials.potentials import load_potential
 from sciml.materials.scores import check_elements
 from sciml.materials.structures import from_atoms
 
-# The neighbour list is kept until an atom has moved half of this. Measured over a rattled Si crystal of 512 atoms:
-# 7.3 ms to make one, 4.4 ms a step with 0.5, 2.9 ms with 1.0; a wider skin costs memory and time at rebuilding.
+# The neighbour list is kept until an atom has moved half of this. Measured in molecular dynamics of 512 silicon atoms
+# (600 K, 2 fs, cutoff 5 angstrom, one core): 1.9 ms a step without a skin, 1.3 with 0.5, 1.05 with 1.0; the network of
+# a small PaiNN takes 30.
 SKIN_ANGSTROM = 1.0
 
 

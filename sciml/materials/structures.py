@@ -24,6 +24,9 @@ SMALLEST_VOLUME_ANGSTROM3 = 0.1
 # The thinnest height of a periodic cell. A lattice needs thousands of images of a thinner one within any cutoff.
 SMALLEST_HEIGHT_ANGSTROM = 0.01
 
+# A micrometre, beyond any structure that one labels. vesin 0.6 crashes on an atom ten times as far away.
+LARGEST_LENGTH_ANGSTROM = 1e4
+
 HIGHEST_ATOMIC_NUMBER = 118
 
 
@@ -43,7 +46,8 @@ class Structure:
         name: where it comes from, e.g. "train.xyz@17" (counted from 0, as in `ase gui train.xyz@17`).
 
     Raises:
-        UserError: no atoms, an unknown element, a coordinate that is not a number, a periodic cell without volume.
+        UserError: no atoms, an unknown element, a coordinate that is not a number or absurdly large, a periodic cell
+            without volume.
     """
 
     atomic_numbers: Int[np.ndarray, " n"]
@@ -69,6 +73,12 @@ class Structure:
             raise UserError(
                 f"{self.name}: every coordinate must be a number, but positions or cell have NaN or inf. "
                 "Remove the structure."
+            )
+        farthest = max(float(np.abs(self.positions).max()), float(np.abs(self.cell).max()))
+        if farthest > LARGEST_LENGTH_ANGSTROM:
+            raise UserError(
+                f"{self.name}: positions and cell must lie within {LARGEST_LENGTH_ANGSTROM:g} angstrom, but one is "
+                f"{farthest:.3g}. Check the file, or that lengths are in angstrom."
             )
         volume, height = _room(self.cell, self.pbc)
         if volume < SMALLEST_VOLUME_ANGSTROM3 or height < SMALLEST_HEIGHT_ANGSTROM:

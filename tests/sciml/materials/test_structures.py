@@ -122,3 +122,9 @@ def test_which_structure_is_an_isolated_atom() -> None:
     assert from_atoms(Atoms("H", cell=np.eye(3) * 20)).is_isolated_atom
     assert not from_atoms(Atoms("H", cell=np.eye(3) * 20, pbc=True)).is_isolated_atom
     assert not from_atoms(molecule("H2")).is_isolated_atom
+
+
+def test_an_atom_a_millimetre_away_is_refused() -> None:
+    """The search for neighbours would crash, or ask for all memory there is."""
+    with pytest.raises(UserError, match="must lie within 10000 angstrom, but one is 1e\\+07"):
+        from_atoms(Atoms("H2", [[0, 0, 0], [0, 1e7, 0]], cell=[5, 5, 5], pbc=[True, False, True]))
