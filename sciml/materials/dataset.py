@@ -192,7 +192,8 @@ def split_validation(
         )
     generator = np.random.default_rng(seed)
     groups = Counter(structure.group for structure in structures)
-    quota = _shares(groups, max(1, round(fraction * len(structures))), generator)
+    wanted = min(max(1, round(fraction * len(structures))), len(structures) - 1)
+    quota = _shares(groups, wanted, generator)
     chosen: set[int] = set()
     for group in groups:
         members = [index for index, structure in enumerate(structures) if structure.group == group]
