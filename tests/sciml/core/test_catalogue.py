@@ -87,7 +87,11 @@ def test_other_contents_are_refused(here: Path):
     assert catalogue.find_data_file("mine", "sub/a.xyz", hashlib.sha256(b"3 atoms\n").hexdigest().upper()) == file
 
 
-@pytest.mark.parametrize("contents", [b"no gzip at all", gzip.compress(CONTENTS)[:-4], b"\x1f\x8b\x08\x00garbage!!"])
+@pytest.mark.parametrize(
+    "contents",
+    [b"no gzip at all", gzip.compress(CONTENTS)[:-4], b"\x1f\x8b\x08\x00garbage!!"],
+    ids=["not packed", "cut off", "garbage"],
+)
 def test_a_damaged_packed_file_is_refused(here: Path, contents: bytes):
     put(here / "shared/sub/a.xyz.gz", contents)
     with pytest.raises(UserError, match=r"a\.xyz\.gz is damaged"):
