@@ -95,7 +95,7 @@ def _check_file(path: Path) -> None:
     if not head:
         raise UserError(f"{path}: the file is empty.")
     # protocol 2 and later of Python's pickle module open with PROTO and the protocol's number
-    if head[0] == 0x80 and head[1] <= 5:
+    if len(head) > 1 and head[0] == 0x80 and head[1] <= 5:
         raise UserError(f"{path}: a Python pickle, which may run code. Convert it to extxyz where you trust it.")
 
 
