@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 import urllib.error
 import urllib.request
@@ -12,7 +13,14 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
-from sciml.core.catalogue import contents_sha256, data_places, download_place, file_sha256, find_dataset
+from sciml.core.catalogue import (
+    contents_sha256,
+    data_places,
+    download_place,
+    file_sha256,
+    find_dataset,
+    user_path,
+)
 from sciml.core.errors import UserError
 
 EXAMPLES = """\
@@ -192,8 +200,9 @@ def _make(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> int:
     name = str(recipe.get("name", arguments.name)) if isinstance(recipe, Mapping) else str(recipe)
     if name not in recipes:
         raise UserError(f"dataset `{arguments.name}`: there is no recipe `{name}`; known: {', '.join(recipes)}.")
-    output = Path(arguments.output or arguments.name)
-    work = Path(arguments.work) if arguments.work else output / "work"
+    files = _files(arguments.name, facts)
+    output = user_path(arguments.output or arguments.name)
+    work = user_path(arguments.work) if arguments.work else output / "work"
     try:
         recipes[name](dict(facts), output, work, workers=arguments.workers, limit=arguments.limit)
     except ModuleNotFoundError as error:
@@ -202,7 +211,18 @@ def _make(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> int:
         print(f"sciml: interrupted; the same command continues from {work}.", file=sys.stderr)
         return INTERRUPTED
     print(f"made: {output}")
+    if use := _use(arguments.name, files, output):
+        print(f"use:  {use}")
     return 0
+
+
+def _use(name: str, files: Mapping[str, Mapping[str, Any]], output: Path) -> str:
+    """The command that trains on what was made: nothing looks for it there by itself."""
+    # the roles for which an experiment takes a file in place of the dataset's
+    roles = [role for role in ("train", "validation", "test", "isolated_atoms") if role in files]
+    made = {role: file for role in roles if (file := output / files[role]["path"]).is_file()}
+    given = " ".join(shlex.quote(f"--dataset.{role}={file}") for role, file in made.items())
+    return f"sciml train EXPERIMENT --dataset={name} {given}" if "train" in made else ""
 
 
 def _recipes(domain: str) -> Mapping[str, Any]:

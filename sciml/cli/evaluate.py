@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from sciml.core.catalogue import user_path
 from sciml.core.errors import UserError
 
 EXAMPLES = """\
@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
     from sciml.cli.scores import print_scores
 
     trained, domain = trained_run(arguments.run)
-    data = Path(arguments.data) if arguments.data is not None else None
+    data = user_path(arguments.data) if arguments.data is not None else None
     if data is not None and not data.exists():
         raise UserError(f"{data}: no such file.")
     print_scores(domain.evaluate(trained, data), arguments.run)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from sciml.core.catalogue import user_path
 from sciml.core.errors import UserError
 
 EXAMPLES = """\
@@ -20,11 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
     from sciml.cli.domains import trained_run
 
-    source, output = Path(arguments.input), Path(arguments.output)
+    source, output = user_path(arguments.input), user_path(arguments.output)
     if not source.exists():
         raise UserError(f"{source}: no such file.")
     if output.exists() and output.samefile(source):
         raise UserError(f"{output} is the input; give another file with -o.")
+    if output.is_dir():
+        raise UserError(f"{output} is a folder; name a file with -o.")
     if not output.parent.is_dir():
         raise UserError(f"{output.parent}: no such folder to write {output.name} into.")
     trained, domain = trained_run(arguments.run)

@@ -102,10 +102,12 @@ def _train(
     try:
         try:
             result = fit(problem, config.train, run, resume=resume)
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
+            interrupted = isinstance(error, KeyboardInterrupt)  # by a second Ctrl-C
+            status, stopped = ("interrupted", "interrupted") if interrupted else ("failed", str(error))
             if _leads():
                 with suppress(UserError):  # the disk may be full, which `error` says
-                    run.update(status="failed", finished=now(), stopped=str(error))
+                    run.update(status=status, finished=now(), stopped=stopped)
             raise
         if not _leads():
             return 0

@@ -72,6 +72,14 @@ def find_experiment(name: str) -> Path:
     return _find("experiments", name)
 
 
+def user_path(text: str) -> Path:
+    """A path as a user writes it, in which ~ is the home folder.
+
+    A shell leaves the ~ of `--key=~/file` and of a YAML file as it is.
+    """
+    return Path(os.path.expanduser(text))  # noqa: PTH111  Path.expanduser raises for ~ of nobody
+
+
 def find_data_file(dataset: str, path: str, sha256: str | None = None) -> Path:
     """A dataset's file: in its own folder, then below $SCIML_DATA, then in the download cache.
 
@@ -90,12 +98,17 @@ def find_data_file(dataset: str, path: str, sha256: str | None = None) -> Path:
         remedy = "sciml data make" if "recipe" in facts and not _has_url(facts, path) else "sciml data get"
         looked = ", ".join(str(place) for place in places if place.suffix != ".gz" or path.endswith(".gz"))
         raise UserError(f"dataset `{dataset}` needs {path}, which is not at {looked}. Run `{remedy} {dataset}`.")
-    if sha256 is not None and (found := contents_sha256(file, path)) != sha256.lower():
-        raise UserError(
-            f"{file} should have sha256 {sha256}, but has {found}: the file is damaged or another version. "
-            f"Move it away and run `sciml data get {dataset}`."
-        )
+    if sha256 is not None:
+        check_sha256(file, path, sha256, f"Move it away and run `sciml data get {dataset}`.")
     return file
+
+
+def check_sha256(file: Path, path: str, sha256: str, remedy: str) -> None:
+    """Refuses, with UserError, a file whose contents (see `contents_sha256`) have another checksum."""
+    if (found := contents_sha256(file, path)) != sha256.lower():
+        raise UserError(
+            f"{file} should have sha256 {sha256}, but has {found}: the file is damaged or another version. {remedy}"
+        )
 
 
 def data_places(dataset: str, path: str) -> list[Path]:

@@ -134,6 +134,22 @@ class Run:
         """Adds facts to run.json."""
         write_json(self.record_file, {**self.record(), **facts})
 
+    def scores(self) -> dict[str, Any]:
+        """The scores in metrics.json by split; empty before the first evaluation.
+
+        Raises:
+            UserError: metrics.json is damaged.
+        """
+        if not self.metrics_file.is_file():
+            return {}
+        splits = read_json(self.metrics_file).get("splits", {})
+        if not isinstance(splits, dict):
+            raise UserError(
+                f"{self.metrics_file}: `splits` should be a mapping of scores by split, but is "
+                f"{describe_value(splits)}. Put back a good copy, or move the file away."
+            )
+        return splits
+
 
 def check_free(path: Path, *, overwrite: bool) -> None:
     """Refuses, with UserError, a folder for a new run that holds one (unless `overwrite`) or other files."""

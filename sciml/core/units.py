@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 
 # SI Brochure, 9th edition (2019), section 2.2: exact by definition
 ELEMENTARY_CHARGE_C = 1.602176634e-19
-BOLTZMANN_J_PER_K = 1.380649e-23
-# from the two above: 1 eV is e joule, 1 angstrom^3 is 1e-30 m^3
-BOLTZMANN_EV_PER_K = BOLTZMANN_J_PER_K / ELEMENTARY_CHARGE_C
+# from the one above: 1 eV is e joule, 1 angstrom^3 is 1e-30 m^3
 EV_PER_ANGSTROM3_IN_GPA = ELEMENTARY_CHARGE_C * 1e30 / 1e9
 
 # names that the field writes otherwise than pint does

@@ -3,8 +3,9 @@
 The neighbours of an atom make a density on the sphere around it, kept as coefficients of spherical harmonics (Drautz
 2019, Phys. Rev. B 99, 014104). Its square, taken with Gaunt's coefficients, and the contractions of both give
 invariants of body order two to five, as the symmetric products of MACE do (Batatia et al. 2022, arXiv:2206.07697), at
-a fraction of the arithmetic. Messages carry scalars of the neighbour and its density along the bond, which is the m = 0
-part of the tensor product in the frame of the bond (Passaro and Zitnick 2023, arXiv:2302.03655).
+a fraction of the arithmetic. Messages carry scalars of the neighbour, its density along the bond, which is the m = 0
+part of the tensor product in the frame of the bond (Passaro and Zitnick 2023, arXiv:2302.03655), and its density as it
+stands, without which a turn about the bond, a dihedral, would be lost.
 
 Shapes: n atoms, p pairs, k = (l_max + 1)^2 harmonics, c channels, r radial functions, h hidden features.
 """
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 
 from sciml.core.checks import check_ranges
 from sciml.gnn.edges import SENSIBLE_CUTOFF_ANGSTROM, Edges
-from sciml.gnn.neighbour_sums import bond_sum, expanded_sum
+from sciml.gnn.neighbour_sums import bond_sum, expanded_sum, filtered_sum
 from sciml.gnn.sphere_product import SphereProduct
 from sciml.nn.radial import bessel_basis, polynomial_cutoff
 from sciml.nn.sphere import MAXIMUM_DEGREE, SphericalHarmonics
@@ -123,14 +124,14 @@ def bounded(density: Float[Tensor, "n k c"]) -> Float[Tensor, "n k c"]:
 
 
 class Message(nn.Module):
-    """What an atom sends along each bond: its scalars, and its density evaluated in the direction of the bond."""
+    """What an atom sends along each bond: its scalars, its density in the direction of the bond, its whole density."""
 
     def __init__(self, config: QACEConfig) -> None:
         super().__init__()
         c = config.channels
         self.gates = nn.Linear(config.hidden, 3 * c)
         self.mix = DegreeLinear(c, c, config.l_max)
-        self.filters = nn.Parameter(torch.randn(2, config.radial_functions, c) / config.radial_functions)
+        self.filters = nn.Parameter(torch.randn(3, config.radial_functions, c) / config.radial_functions)
         # a density along a direction is a sum over (l_max + 1)^2 coefficients; neighbours mostly add up in step
         self.scale = config.typical_neighbours**-0.5 / (config.l_max + 1)
 
@@ -146,9 +147,10 @@ class Message(nn.Module):
     ) -> tuple[Float[Tensor, "n k c"], Float[Tensor, "n k c"]]:
         scalar, gate_density, gate_square = self.gates(state).chunk(3, dim=1)
         carried = self.mix(density * gate_density.unsqueeze(1) + square * gate_square.unsqueeze(1))
-        filter_scalar, filter_density = (radial @ weight for weight in self.filters)
+        filter_scalar, filter_density, filter_whole = (radial @ weight for weight in self.filters)
         received = expanded_sum(edges, odd, harmonics, filter_scalar, scalar)
         received = received + bond_sum(edges, odd, harmonics, filter_density, carried)
+        received = received + filtered_sum(edges, filter_whole, carried)
         return received * self.scale, carried
 
 

@@ -20,6 +20,7 @@ from vesin import NeighborList
 from sciml.core.errors import UserError
 from sciml.gnn.potential import Potential
 from sciml.materials.graphs import graph_from_pairs
+from sciml.materials.labels import as_voigt
 from sciml.materials.potentials import load_potential
 from sciml.materials.scores import check_elements
 from sciml.materials.structures import from_atoms
@@ -93,8 +94,7 @@ class SciMLCalculator(Calculator):
             "forces": np.array(prediction.forces.numpy(), dtype=np.float64),
         }
         if structure.pbc.all():
-            stress = np.array(prediction.stress[0].numpy(), dtype=np.float64)
-            self.results["stress"] = stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+            self.results["stress"] = as_voigt(np.array(prediction.stress[0].numpy(), dtype=np.float64))
 
 
 def load_calculator(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from sciml.core.catalogue import find_data_file
+from sciml.core.catalogue import check_sha256, find_data_file, user_path
 from sciml.core.errors import UserError
+from sciml.materials.formats import check_format
 from sciml.materials.reading import ReadOptions, read_structures
 from sciml.materials.references import elements_of, geometry_digest
 from sciml.materials.structures import Structure
@@ -24,10 +25,11 @@ VALIDATION_BLOCKS = 4
 
 @dataclass(frozen=True)
 class FileConfig:
-    """A file of a data set in the catalogue.
+    """A file of a data set.
 
     Attributes:
-        path: relative to the data set's folder, $SCIML_DATA or the download cache.
+        path: relative to the data set's folder, $SCIML_DATA or the download cache; without a data set of the catalogue,
+            to the current directory.
         format: "auto", "mlearn", "extxyz", "db" or another name that ase.io knows.
         url: public address.
         sha256: checksum of the file.
@@ -38,6 +40,9 @@ class FileConfig:
     url: str | None = None
     sha256: str | None = None
 
+    def __post_init__(self) -> None:
+        check_format(self.format)
+
 
 @dataclass(frozen=True)
 class DatasetConfig:
@@ -45,7 +50,8 @@ class DatasetConfig:
 
     Attributes:
         name: folder in datasets/.
-        files: train, and where there are any validation, test (or several, test_NAME) and isolated_atoms.
+        files: train, and where there are any validation, test (or several, test_NAME) and isolated_atoms; the
+            catalogue's, or without `name` one's own.
         train: a file of one's own, in place of all files of the data set.
         validation: a file of one's own.
         test: a file of one's own, in place of all test files of the data set.
@@ -88,8 +94,10 @@ class DatasetConfig:
         for role in ("train", "validation", "test", "isolated_atoms"):
             own = getattr(self, role)
             if own is not None:
-                # a run is evaluated and resumed from other folders than the one it was started in
-                object.__setattr__(self, role, str(Path(own).absolute()))
+                object.__setattr__(self, role, _lasting(own))
+        if self.name is None:
+            files = {role: replace(file, path=_lasting(file.path)) for role, file in self.files.items()}
+            object.__setattr__(self, "files", files)
 
     @property
     def options(self) -> ReadOptions:
@@ -141,7 +149,12 @@ def read_split(config: DatasetConfig, role: str) -> list[Structure]:
     source = config.sources[role]
     if isinstance(source, str):
         return read_structures(source, "auto", config.options)
-    path = find_data_file(config.name, source.path, source.sha256) if config.name else Path(source.path)
+    if config.name is not None:
+        path = find_data_file(config.name, source.path, source.sha256)
+    else:
+        path = Path(source.path)
+        if source.sha256 is not None and path.is_file():
+            check_sha256(path, source.path, source.sha256, f"Correct dataset.files.{role} or restore the file.")
     return read_structures(path, source.format, config.options)
 
 
@@ -279,6 +292,11 @@ def _notes(
                 f"e.g. {twice[0]}."
             )
     return notes
+
+
+def _lasting(path: str) -> str:
+    """The absolute path: a run is evaluated and resumed from other folders than the one it was started in."""
+    return str(user_path(path).absolute())
 
 
 def _file_name(config: DatasetConfig, role: str) -> str:

@@ -19,16 +19,16 @@ from sciml.core.atoms import to_pyg
 from sciml.core.catalogue import suggest
 from sciml.core.config import parse
 from sciml.core.errors import UserError
-from sciml.core.runs import Run
+from sciml.core.runs import Run, write_json, write_text
 from sciml.gnn.potential import POTENTIALS, build_potential
 from sciml.materials import scores
 from sciml.materials.dataset import DatasetConfig, TrainingData, load_training_data, read_split
 from sciml.materials.graphs import build_graph, build_labels
 from sciml.materials.loss import LossConfig, PotentialLoss, ValidationScore, metrics
 from sciml.materials.potentials import describe_potential, load_potential
-from sciml.materials.reading import read_structures
+from sciml.materials.reading import read_structures, read_unlabelled
 from sciml.materials.references import energy_scale, fingerprint, reference_energies
-from sciml.materials.structures import Structure, to_atoms
+from sciml.materials.structures import Structure, attach_labels, extxyz_text
 from sciml.train.config import TrainConfig
 from sciml.train.problem import Problem
 
@@ -101,7 +101,8 @@ def build(config: MaterialsExperiment) -> Problem:
         metadata={
             **describe_potential(config.model, elements, references, scale),
             "baseline_energies_ev": reference_energies(data.train, elements),
-            "dataset": config.dataset.name,
+            # of the catalogue, where the training data are from there
+            "dataset": config.dataset.name if config.dataset.train is None else None,
             "data_fingerprint": fingerprint(data.train + data.validation),
             "data_counts": {
                 "train": _counts(data.train),
@@ -149,9 +150,9 @@ def evaluate(run: Run, data: Path | None) -> dict[str, Any]:
     Writes metrics.json and predictions/<split>.safetensors into the run.
 
     Raises:
-        UserError: a damaged file, an element that the potential does not know.
+        UserError: a damaged file, a file without labels, an element that the potential does not know.
     """
-    config = _config_of(run)
+    config, scored_before = _config_of(run), run.scores()
     potential, metadata = load_potential(run.path)
     if data is not None:
         splits = {_split_name(data, config.dataset): read_structures(data, "auto", config.dataset.options)}
@@ -163,24 +164,27 @@ def evaluate(run: Run, data: Path | None) -> dict[str, Any]:
         split: scores.evaluate_split(potential, structures, split, metadata, run.predictions(split))
         for split, structures in splits.items()
     }
-    scores.add_to_metrics(run.metrics_file, found)
+    write_json(run.metrics_file, {"splits": {**scored_before, **found}})
     return found
 
 
 def predict(run: Run, source: Path, output: Path) -> str:
-    """Writes the structures of `source` with energy, forces and (where periodic) stress as extended XYZ."""
-    from ase.io import write
+    """Writes the structures of `source` with energy, forces and (where periodic) stress as extended XYZ.
 
-    config = _config_of(run)
-    potential, _ = load_potential(run.path)
-    structures = read_structures(source, "auto", config.dataset.options)
-    predicted = scores.predict_structures(potential, structures)
+    Labels that `source` has are neither needed nor looked at; its other info and arrays stay with the structures.
+
+    Raises:
+        UserError: another suffix than .extxyz or .xyz, a damaged file, an element that the potential does not know.
+    """
     if output.suffix not in {".xyz", ".extxyz"}:
         raise UserError(f"{output}: predictions are written as extended XYZ; name the file .extxyz or .xyz.")
-    try:
-        write(output, [to_atoms(structure) for structure in predicted], format="extxyz")
-    except OSError as error:
-        raise UserError(f"{output}: cannot be written: {error.strerror}.") from error
+    config = _config_of(run)
+    potential, _ = load_potential(run.path)
+    unlabelled = read_unlabelled(source, config.dataset.options)
+    structures, frames = [structure for structure, _ in unlabelled], [atoms for _, atoms in unlabelled]
+    for atoms, predicted in zip(frames, scores.predict_structures(potential, structures), strict=True):
+        attach_labels(atoms, predicted)
+    write_text(output, extxyz_text(frames))
     n_atoms = sum(structure.n_atoms for structure in structures)
     return f"{output}: energy, forces and stress of {len(structures)} structures, {n_atoms} atoms"
 

@@ -1,9 +1,9 @@
 """Label structures with a reference calculator, so that a killed run goes on where it stopped.
 
-Each finished label is one small extended-XYZ file in `<work_dir>/labels`, written under a temporary name and then
-renamed, so a file that exists is complete. Each carries a fingerprint of its structure and of the calculator's
-settings; labels made with other settings are refused, never mixed in. A structure the calculator cannot converge
-leaves `<name>.failed.json` with the reason and is passed over.
+Each finished label is one small extended-XYZ file in `<work_dir>/labels`; a file that exists is complete. Each
+carries a fingerprint of its structure and of the calculator's settings; labels made with other settings are refused,
+never mixed in. A structure the calculator cannot converge leaves `<name>.failed.json` with the reason and is passed
+over; where the machine failed instead (memory, disk, a file that is missing), the run stops.
 
 Units are ASE's: angstrom, eV, eV/angstrom, and eV/angstrom^3 with positive stress for a cell under tension.
 The energy stored is the one whose gradient the forces are: the electronic free energy where the calculator smears
@@ -19,6 +19,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from sciml.core.errors import UserError
+from sciml.core.runs import write_json, write_text
+from sciml.materials.structures import extxyz_text
 
 # Positions and cells are fingerprinted to this many decimals (angstrom): far below any physical meaning,
 # far above the last bits in which two machines differ.
@@ -123,8 +126,8 @@ def label_all(
     `settings` is everything that decides the numbers (plain JSON values). `workers` structures run side by side,
     each in its own process; with 1 they run in this process.
 
-    Raises UserError when `work_dir` holds labels made with other settings, or when not one structure could be
-    labelled.
+    Raises UserError when `work_dir` holds labels made with other settings, when not one structure could be labelled,
+    or when memory, a disk or a file failed; the same call then goes on where it stopped.
     """
     _refuse_duplicates(candidates)
     prints = {c.name: fingerprint(c.atoms, settings) for c in candidates}
@@ -175,11 +178,9 @@ def read_failures(candidates: Iterable[Candidate], work_dir: Path) -> dict[str, 
 
 def write_frames(frames: Sequence[Atoms], path: Path) -> str:
     """Write `frames` as extended XYZ at once or not at all; return the file's SHA-256."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    ase.io.write(temporary, list(frames), format="extxyz")
-    digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
-    temporary.replace(path)
-    return digest
+    text = extxyz_text(frames)
+    write_text(path, text)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _refuse_duplicates(candidates: Sequence[Candidate]) -> None:
@@ -212,8 +213,16 @@ def _run(tasks: Sequence[tuple], workers: int) -> Iterator[Outcome]:
         return
     # spawn: a forked child would share the parent's BLAS threads and their locks
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for future in as_completed([pool.submit(_label_one, *task) for task in tasks]):
-            yield future.result()
+        try:
+            for future in as_completed([pool.submit(_label_one, *task) for task in tasks]):
+                yield future.result()
+        except BrokenProcessPool as error:
+            raise UserError(
+                "A process that labelled was killed, perhaps for want of memory. The labels made so far are kept: run "
+                "again, with fewer workers if it comes back."
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # after an error, what waits is not begun
 
 
 def _label_one(candidate: Candidate, make_calculator: CalculatorFactory, print_: str, work_dir: Path) -> Outcome:
@@ -221,10 +230,15 @@ def _label_one(candidate: Candidate, make_calculator: CalculatorFactory, print_:
     atoms = candidate.atoms.copy()
     try:
         frame = _labelled(atoms, make_calculator)
+    except (OSError, MemoryError) as error:
+        raise UserError(
+            f"{candidate.name} could not be labelled for no fault of its own: {_first_line(error)}. The labels made so "
+            "far are kept: mend the cause and run again."
+        ) from error
     except Exception as error:  # a calculator may raise anything; the reason is kept and the run goes on
-        reason = f"{type(error).__name__}: {error}".splitlines()[0][:500]
+        reason = _first_line(error)
         record = {"name": candidate.name, "fingerprint": print_, "reason": reason}
-        _write_at_once(failure_path(work_dir, candidate.name), json.dumps(record, indent=1) + "\n")
+        write_json(failure_path(work_dir, candidate.name), record)
         return Outcome(candidate.name, time.perf_counter() - start, reason)
     seconds = time.perf_counter() - start
     frame.info = {"name": candidate.name, "group": candidate.group, "fingerprint": print_, "seconds": round(seconds, 2)}
@@ -260,7 +274,5 @@ def _read_frame(path: Path) -> Atoms:
     return frame
 
 
-def _write_at_once(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text)
-    temporary.replace(path)
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0][:500]

@@ -35,6 +35,9 @@ DEFAULT_UNITS = {
     "virial": "eV",
 }
 
+# rows and columns of Voigt's six numbers, and ASE's: xx, yy, zz, yz, xz, xy
+_VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
+
 # what decompressing and parsing a damaged file raises
 DAMAGED = (OSError, EOFError, ValueError, RecursionError, zlib.error)
 
@@ -117,10 +120,11 @@ def as_forces(value: Any, n_atoms: int, name: str) -> Float[np.ndarray, "n 3"]:
 
 
 def as_tensor(value: Any, quantity: str, name: str) -> Float[np.ndarray, "3 3"]:
-    """A symmetric tensor from 3 x 3, nine, or six numbers (xx, yy, zz, yz, xz, xy: Voigt's order, and ASE's)."""
+    """A symmetric tensor from 3 x 3, nine, or six numbers in Voigt's order."""
     tensor = as_numbers(value, quantity, name)
     if tensor.shape == (6,):
-        tensor = tensor[[[0, 5, 4], [5, 1, 3], [4, 3, 2]]]
+        six, tensor = tensor, np.empty((3, 3))
+        tensor[_VOIGT] = tensor.T[_VOIGT] = six
     elif tensor.shape in ((9,), (3, 3)):
         tensor = tensor.reshape(3, 3)
     else:
@@ -132,3 +136,12 @@ def as_tensor(value: Any, quantity: str, name: str) -> Float[np.ndarray, "3 3"]:
     if skew > 0.01 * float(np.abs(tensor).max()):
         raise UserError(f"{name}: the {quantity} must be symmetric, but its halves differ by {skew:.3g}.")
     return (tensor + tensor.T) / 2
+
+
+def as_voigt(tensor: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, " 6"]:
+    """The six numbers xx, yy, zz, yz, xz, xy of a symmetric tensor, which ASE's calculators give as stress.
+
+    >>> as_voigt(np.array([[1.0, 6.0, 5.0], [6.0, 2.0, 4.0], [5.0, 4.0, 3.0]])).tolist()
+    [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+    """
+    return tensor[_VOIGT]

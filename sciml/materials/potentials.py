@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from sciml.core.checkpoint import load_checkpoint
+from sciml.core.checkpoint import load_checkpoint, load_weights
 from sciml.core.config import parse
 from sciml.core.errors import UserError
 from sciml.core.runs import Run
@@ -52,7 +52,7 @@ def load_potential(path: str | Path, precision: str | None = None) -> tuple[Pote
         precision: "float32" or "float64" for the network's arithmetic; that of the stored weights if not given.
 
     Raises:
-        UserError: no checkpoint there, or not one of an interatomic potential.
+        UserError: no checkpoint there, or not one of an interatomic potential with weights that fit it and are finite.
     """
     from ase.data import atomic_numbers
 
@@ -78,18 +78,8 @@ def load_potential(path: str | Path, precision: str | None = None) -> tuple[Pote
         )
     except (KeyError, TypeError) as error:
         raise UserError(f"{file}: the checkpoint does not describe its potential ({error!r}).") from error
-    expected = potential.state_dict()
-    weights = {name: tensors[name] for name in expected if name in tensors}
-    if missing := sorted(expected.keys() - weights.keys()):
-        raise UserError(f"{file}: the weights of {missing[0]} and {len(missing) - 1} others are missing.")
-    for name, weight in weights.items():
-        if weight.shape != expected[name].shape:
-            raise UserError(
-                f"{file}: {name} has shape {tuple(weight.shape)}, but the architecture that the file describes needs "
-                f"{tuple(expected[name].shape)}."
-            )
-    stored = next((weights[name].dtype for name, _ in potential.named_parameters()), torch.float32)
+    stored = next((tensors[name].dtype for name, _ in potential.named_parameters() if name in tensors), torch.float32)
     # only the network changes precision: energies of many atoms are summed in float64 whatever it is
     potential.network.to(DTYPES[precision] if precision else stored)
-    potential.load_state_dict(weights)
+    load_weights(potential, tensors, file)
     return potential.eval(), metadata

@@ -1,12 +1,13 @@
-"""Labelled structures from files: extended XYZ, ASE databases, mlearn's JSON and whatever else ase.io reads.
+"""Structures from files, with their labels or without, in eV and angstrom.
 
-Nothing here unpickles, connects to a server or runs a file. Every mistake is one line naming file and structure.
+Extended XYZ, ASE databases, mlearn's JSON and whatever else ase.io reads. Every mistake is one line naming file and
+structure.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,30 +16,33 @@ from jaxtyping import Float
 
 from sciml.core.errors import UserError
 from sciml.core.units import conversion_factor
+from sciml.materials.formats import format_of, read_images
 from sciml.materials.labels import (
-    DAMAGED,
     DEFAULT_KEYS,
     DEFAULT_UNITS,
     ReadOptions,
     as_energy,
     as_forces,
     as_tensor,
-    opened,
-    unreadable,
 )
 from sciml.materials.mlearn import read_mlearn
-from sciml.materials.structures import Structure, check_distances, check_forces
+from sciml.materials.structures import (
+    Structure,
+    check_distances,
+    check_forces,
+    from_atoms,
+    to_atoms,
+    with_labels,
+)
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-# ase.io formats that are no file on this disk, or that unpickle
-REFUSED_FORMATS = {
-    "postgresql": "a database server",
-    "mysql": "a database server",
-    "bundletrajectory": "a folder, in old versions with pickles",
-    "mongodb": "a database server",
-}
+# what ASE's calculators may say of a structure and a prediction says anew
+_RESULTS = ("energy", "free_energy", "energies", "forces", "stress", "stresses")
+
+# what extended XYZ says of every structure, and ASE's names for it
+_GEOMETRY = ("species", "symbols", "Z", "pos", "move_mask", "Lattice", "Properties", "pbc")
 
 # a magnitude, in the default unit, that tells two units apart when their labels are compared
 _SAME_UNIT = 1e-6
@@ -56,19 +60,50 @@ def read_structures(path: str | Path, format: str = "auto", options: ReadOptions
         UserError: an unreadable or empty file, or a structure that no calculation can have given.
     """
     path, options = Path(path), options or ReadOptions()
-    _check_file(path)
-    kind = _guess_format(path) if format == "auto" else format
-    if kind in REFUSED_FORMATS:
-        raise UserError(f"{path}: the format `{kind}` is {REFUSED_FORMATS[kind]}. Convert it to extxyz first.")
-    read = _READERS.get(kind, _read_ase(kind))
-    structures = [_checked(structure, options) for structure in read(path, options)]
+    kind = format_of(path, format)
+    read = read_mlearn(path, options) if kind == "mlearn" else _read_ase(path, kind, options)
+    structures = [_checked(structure, options) for structure in read]
     if not structures:
-        raise UserError(f"{path}: needs at least one structure, but has none.")
+        raise _no_structure(path)
     missing_keys = [name for name in options.keys if name != "group" and not _any_label(structures, name)]
     if missing_keys:
         names = ", ".join(f"{name} as `{options.keys[name]}`" for name in missing_keys)
         raise UserError(f"{path}: no structure has {names}. Check dataset.keys against the file.")
     return structures
+
+
+def read_unlabelled(path: str | Path, options: ReadOptions | None = None) -> list[tuple[Structure, Atoms]]:
+    """Every structure of a file without labels, and as Atoms with what else the file says of it in info and arrays.
+
+    Args:
+        path: as of `read_structures`.
+        options: the unit of length and the least distance; names and units of labels do not matter.
+
+    Raises:
+        UserError: an unreadable or empty file, or atoms on top of each other.
+    """
+    path, options = Path(path), options or ReadOptions()
+    kind = format_of(path, "auto")
+    if kind == "mlearn":
+        bare = [with_labels(structure) for structure in read_mlearn(path, options)]
+        found = [(structure, to_atoms(structure)) for structure in bare]
+    else:
+        found = []
+        for index, (atoms, extra, metadata) in enumerate(read_images(path, kind)):
+            name = f"{path.name}@{index}"
+            declared = {**_declared_units(metadata), **_declared_units(atoms.info)}
+            _check_declared(name, {key: unit for key, unit in declared.items() if key == "length"}, options)
+            bare = _unlabelled(atoms, extra, options.factor("length"))
+            found.append((from_atoms(bare, name), bare))
+    if not found:
+        raise _no_structure(path)
+    for structure, _ in found:
+        check_distances(structure, options.minimum_distance_angstrom)
+    return found
+
+
+def _no_structure(path: Path) -> UserError:
+    return UserError(f"{path}: needs at least one structure, but has none.")
 
 
 def _any_label(structures: list[Structure], name: str) -> bool:
@@ -82,116 +117,56 @@ def _checked(structure: Structure, options: ReadOptions) -> Structure:
     return structure
 
 
-def _check_file(path: Path) -> None:
-    if path.is_dir():
-        raise UserError(f"{path}: a file with structures is needed, but this is a folder.")
-    try:
-        with path.open("rb") as file:
-            head = file.read(2)
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file.") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}.") from error
-    if not head:
-        raise UserError(f"{path}: the file is empty.")
-    # protocol 2 and later of Python's pickle module open with PROTO and the protocol's number
-    if len(head) > 1 and head[0] == 0x80 and head[1] <= 5:
-        raise UserError(f"{path}: a Python pickle, which may run code. Convert it to extxyz where you trust it.")
-
-
-def _guess_format(path: Path) -> str:
-    name = path.name.lower().removesuffix(".gz")
-    if name.endswith((".xyz", ".extxyz")):
-        return "extxyz"
-    if name.endswith(".db"):
-        return "db"
-    if name.endswith(".json"):
-        try:
-            with opened(path) as file:
-                return "mlearn" if file.read(64).lstrip()[:1] == b"[" else "json"
-        except DAMAGED as error:
-            raise unreadable(path, error, "JSON") from error
-    if name.endswith(".traj"):
-        return "traj"
-    from ase.io.formats import UnknownFileTypeError, filetype
-
-    try:
-        return filetype(str(path.resolve()))
-    except UnknownFileTypeError as error:
-        raise UserError(
-            f"{path}: its format is not recognised. Use extxyz, or name one of ase.io's formats (files.*.format)."
-        ) from error
-    except Exception as error:
-        raise unreadable(path, error) from error
-
-
 # ------------------------------------------------------------------------------------------------------ ASE's formats
 
 
-def _read_ase(kind: str) -> Callable[[Path, ReadOptions], Iterator[Structure]]:
-    def read(path: Path, options: ReadOptions) -> Iterator[Structure]:
-        from ase.io import read as ase_read
-        from ase.io.formats import ioformats
-
-        if kind not in ioformats or not ioformats[kind].can_read:
-            raise UserError(f"{path}: `{kind}` is no format that ase.io reads; `ase info --formats` lists them.")
-        if kind == "traj":
-            with path.open("rb") as file:
-                # without one of these words ASE takes the file for a pickle of its first versions
-                if file.read(8) not in (b"- of Ulm", b"AFFormat"):
-                    raise UserError(f"{path}: not an ASE trajectory, or one of 2014 and before, which is a pickle.")
-        if kind == "extxyz":
-            _check_extxyz_length(path)
-        try:
-            images = ase_read(str(path.resolve()), index=":", format=kind, do_not_split_by_at_sign=True)
-        except Exception as error:  # a reader may raise anything over a damaged file
-            raise unreadable(path, error, kind) from error
-        for index, atoms in enumerate(images if isinstance(images, list) else [images]):
-            yield _from_ase(atoms, f"{path.name}@{index}", options)
-
-    return read
-
-
-def _check_extxyz_length(path: Path) -> None:
-    """Refuses a count of atoms beyond the end of the file: ASE would count up to it, line by line."""
-    try:
-        with opened(path) as file:
-            lines_after = sum(1 for _ in file)
-            file.seek(0)
-            for line in file:
-                lines_after -= 1
-                if not line.strip():
-                    return  # a structure is never followed by another after an empty line
-                n_atoms = int(line.split()[0])
-                if n_atoms < 0 or n_atoms + 1 > lines_after:
-                    raise UserError(f"{path}: a header says {n_atoms} atoms, but only {lines_after} lines follow.")
-                for _ in range(n_atoms + 1):
-                    next(file)
-                lines_after -= n_atoms + 1
-    except DAMAGED as error:
-        if isinstance(error, UserError):
-            raise
-        raise unreadable(path, error, "extended XYZ") from error
-
-
-def _read_db(path: Path, options: ReadOptions) -> Iterator[Structure]:
-    from ase.db import connect
-
-    try:
-        database = connect(str(path.resolve()), type="db", use_lock_file=False)
-        declared = _declared_units(dict(database.metadata))
-        rows = [(row.toatoms(), {**row.data, **row.key_value_pairs}) for row in database.select()]
-    except Exception as error:  # sqlite3, JSON and ASE raise their own kinds over a damaged file
-        raise unreadable(path, error, "an ASE database") from error
-    _check_declared(path.name, declared, options)
-    for index, (atoms, extra) in enumerate(rows):
+def _read_ase(path: Path, kind: str, options: ReadOptions) -> Iterator[Structure]:
+    for index, (atoms, extra, metadata) in enumerate(read_images(path, kind)):
+        _check_declared(path.name, _declared_units(metadata), options)
         yield _from_ase(atoms, f"{path.name}@{index}", options, extra)
 
 
-def _from_ase(atoms: Atoms, name: str, options: ReadOptions, extra: Mapping[str, Any] | None = None) -> Structure:
+def _unlabelled(atoms: Atoms, extra: Mapping[str, Any], length: float) -> Atoms:
+    """`atoms` in angstrom with all info and arrays that extended XYZ can hold, but results and statements of units."""
+    from ase import Atoms
+
+    bare = Atoms(atoms.numbers, atoms.positions * length, cell=atoms.cell.array * length, pbc=atoms.pbc)
+    bare.info = {
+        key: value
+        for key, value in {**extra, **atoms.info}.items()
+        if key not in (*_RESULTS, *_GEOMETRY) and not _UNIT_KEY.fullmatch(str(key)) and _fits_a_header(key, value)
+    }
+    for key, array in atoms.arrays.items():
+        if key not in (*_RESULTS, *_GEOMETRY, *bare.arrays) and _fits_columns(key, array):
+            bare.set_array(key, array)
+    return bare
+
+
+def _fits_a_header(key: Any, value: Any) -> bool:
+    """Whether a value may stand in the header of extended XYZ, which is one line of words, text and numbers."""
+    if not isinstance(key, str) or re.fullmatch(r"[\w.-]+", key) is None:
+        return False
+    if isinstance(value, str):
+        return value != "" and value.isprintable()
+    try:
+        array = np.asarray(value)
+    except ValueError:  # lists of unequal lengths
+        return False
+    return array.dtype.kind in "fib" and array.ndim <= 2 and array.size > 0
+
+
+def _fits_columns(key: str, array: np.ndarray) -> bool:
+    """Whether an array may be columns of extended XYZ, which spaces part."""
+    words = array.ravel().tolist() if array.dtype.kind in "UO" else []
+    if not all(isinstance(word, str) and word.split() == [word] for word in words):
+        return False
+    return array.dtype.kind in "fibUO" and array.ndim <= 2 and re.fullmatch(r"[\w.-]+", key) is not None
+
+
+def _from_ase(atoms: Atoms, name: str, options: ReadOptions, extra: Mapping[str, Any]) -> Structure:
     """A structure from Atoms whose labels are calculator results, `info`, `arrays` or a database row's data."""
     results = getattr(atoms.calc, "results", None) or {}
-    found = {**(extra or {}), **atoms.info, **atoms.arrays, **{k: v for k, v in results.items() if v is not None}}
+    found = {**extra, **atoms.info, **atoms.arrays, **{k: v for k, v in results.items() if v is not None}}
     _check_declared(name, _declared_units(atoms.info), options)
     n = len(atoms)
     cell = np.array(atoms.cell.array, dtype=np.float64) * options.factor("length")
@@ -267,6 +242,3 @@ def _check_declared(name: str, declared: Mapping[str, str], options: ReadOptions
                 f"{name}: the file states {quantity} in {unit}, but it would be read as {expected}. "
                 f"Declare it: --dataset.variables.{quantity}={unit}"
             )
-
-
-_READERS: dict[str, Callable[[Path, ReadOptions], Iterator[Structure]]] = {"mlearn": read_mlearn, "db": _read_db}

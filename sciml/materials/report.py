@@ -172,11 +172,7 @@ def _score(row: Any, key: str) -> float | int | None:
 def _parity_section(evidence: Evidence) -> Section:
     blocks: list[Block] = []
     for predictions in evidence.predictions:
-        panels = [
-            panel
-            for panel in (_energy_parity(predictions), _forces_parity(predictions), _stress_parity(predictions))
-            if panel is not None
-        ]
+        panels = _parities(predictions)
         blocks.append(
             Figures(panels)
             if panels
@@ -187,57 +183,45 @@ def _parity_section(evidence: Evidence) -> Section:
     return Section("Predicted against reference", blocks)
 
 
-def _energy_parity(p: Predictions) -> tuple[Svg, str] | None:
-    reference, predicted = p.energy / p.n_atoms, p.energy_predicted / p.n_atoms
-    known = _both_known(reference, predicted)
-    if not known.any():
-        return None
-    groups = [group for group, shown in zip(p.groups, known, strict=True) if shown]
-    svg = parity(
-        reference[known],
-        predicted[known],
-        title=f"Energy, {p.split}",
-        quantity="energy",
-        unit="eV/atom",
-        error_unit="meV/atom",
-        error_scale=1000.0,
-        groups=groups,
+def _parities(p: Predictions) -> list[tuple[Svg, str]]:
+    """Energy, forces and stress, as far as there are both a reference and a prediction."""
+    kinds = (
+        (
+            ("Energy", "energy", "eV/atom", "meV/atom", 1000.0),
+            (p.energy / p.n_atoms, p.energy_predicted / p.n_atoms, p.groups),
+            "Energy per atom of {} structures.",
+        ),
+        (
+            ("Forces", "force component", "eV/Å", "eV/Å", 1.0),
+            (p.forces.ravel(), p.forces_predicted.ravel(), None),
+            "{} force components.",
+        ),
+        (
+            ("Stress", "stress component", "GPa", "GPa", 1.0),
+            (_gpa(p.stress), _gpa(p.stress_predicted), np.repeat(p.groups, 9)),
+            "{} stress components (nine a structure), positive under tension.",
+        ),
     )
-    return svg, f"Energy per atom of {known.sum()} structures."
+    panels = []
+    for (title, quantity, unit, error_unit, error_scale), (reference, predicted, groups), caption in kinds:
+        known = np.isfinite(reference) & np.isfinite(predicted)
+        if known.any():
+            svg = parity(
+                reference[known],
+                predicted[known],
+                title=f"{title}, {p.split}",
+                quantity=quantity,
+                unit=unit,
+                error_unit=error_unit,
+                error_scale=error_scale,
+                groups=None if groups is None else np.array(groups)[known].tolist(),
+            )
+            panels.append((svg, caption.format(known.sum())))
+    return panels
 
 
-def _forces_parity(p: Predictions) -> tuple[Svg, str] | None:
-    reference, predicted = p.forces.ravel(), p.forces_predicted.ravel()
-    known = _both_known(reference, predicted)
-    if not known.any():
-        return None
-    svg = parity(
-        reference[known],
-        predicted[known],
-        title=f"Forces, {p.split}",
-        quantity="force component",
-        unit="eV/Å",
-        error_unit="eV/Å",
-    )
-    return svg, f"{known.sum()} force components."
-
-
-def _stress_parity(p: Predictions) -> tuple[Svg, str] | None:
-    reference = EV_PER_ANGSTROM3_IN_GPA * p.stress.ravel()
-    predicted = EV_PER_ANGSTROM3_IN_GPA * p.stress_predicted.ravel()
-    known = _both_known(reference, predicted)
-    if not known.any():
-        return None
-    svg = parity(
-        reference[known],
-        predicted[known],
-        title=f"Stress, {p.split}",
-        quantity="stress component",
-        unit="GPa",
-        error_unit="GPa",
-        groups=[group for group, shown in zip(np.repeat(p.groups, 9), known, strict=True) if shown],
-    )
-    return svg, f"{known.sum()} stress components (nine a structure), positive under tension."
+def _gpa(stress: NDArray[np.float64]) -> NDArray[np.float64]:
+    return EV_PER_ANGSTROM3_IN_GPA * stress.ravel()
 
 
 def _distribution_section(evidence: Evidence) -> Section:
@@ -293,10 +277,6 @@ def _by_group(errors: NDArray[np.float64], groups: NDArray[Any]) -> dict[str, ND
     if len(kept) < len(names):
         found[f"{len(names) - len(kept)} other groups"] = errors[~np.isin(groups, list(kept))]
     return found
-
-
-def _both_known(reference: NDArray[np.float64], predicted: NDArray[np.float64]) -> NDArray[np.bool_]:
-    return np.isfinite(reference) & np.isfinite(predicted)
 
 
 # ------------------------------------------------------------------------------------------------ worst structures

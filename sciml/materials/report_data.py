@@ -18,7 +18,7 @@ from sciml.core.checkpoint import load_checkpoint
 from sciml.core.errors import UserError
 from sciml.core.plain_yaml import read_yaml
 from sciml.core.run_report import Log, best_epoch, read_log
-from sciml.core.runs import Run, read_json
+from sciml.core.runs import Run
 from sciml.core.units import EV_PER_ANGSTROM3_IN_GPA
 
 T = TypeVar("T")
@@ -193,8 +193,6 @@ def read_evidence(run: Run) -> Evidence:
             return otherwise
 
     config = attempt(lambda: run.config() if run.config_file.is_file() else {}, {})
-    metrics = attempt(lambda: read_json(run.metrics_file) if run.metrics_file.is_file() else {}, {})
-    splits = metrics.get("splits", {}) if isinstance(metrics, dict) else {}
     files = sorted(run.predictions("any").parent.glob("*.safetensors"))
     predictions = [attempt(lambda file=file: read_predictions(file), None) for file in files]
     return Evidence(
@@ -204,7 +202,7 @@ def read_evidence(run: Run) -> Evidence:
         card=_card(config),
         metadata=attempt(lambda: load_checkpoint(run.best)[1] if run.best.is_file() else {}, {}),
         log=attempt(lambda: read_log(run.log_file), {}),
-        splits={name: scores for name, scores in splits.items() if isinstance(scores, dict)},
+        splits={name: scores for name, scores in attempt(run.scores, {}).items() if isinstance(scores, dict)},
         predictions=[found for found in predictions if found is not None],
         problems=problems,
     )

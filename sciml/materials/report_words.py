@@ -27,7 +27,7 @@ def lead(evidence: Evidence) -> str:
     details = [f"{parameters} parameters" if parameters else "", f"cutoff {cutoff:g} Å" if _is_number(cutoff) else ""]
     described = ", ".join(d for d in details if d)
     text = f"{model_name(evidence)}{f' ({described})' if described else ''} was trained on {dataset_name(evidence)}"
-    licence = None if own_files(evidence) else evidence.card.get("licence")
+    licence = None if "train" in own_files(evidence) else evidence.card.get("licence")
     text += f" ({licence})" if licence else ""
     counts = _training_counts(evidence)
     text += f": {counts}." if counts else "."
@@ -47,7 +47,7 @@ def facts(evidence: Evidence) -> list[tuple[str, str]]:
     """Names and values for who wants to know exactly."""
     record, metadata, card = evidence.record, evidence.metadata, evidence.card
     train, dataset = evidence.part("train"), evidence.part("dataset")
-    mine = own_files(evidence)
+    mine = "train" in own_files(evidence)
     cutoff = evidence.part("model").get("cutoff_angstrom")
     seconds = _seconds(evidence)
     elements = metadata.get("elements") or dataset.get("elements")
@@ -111,16 +111,30 @@ def model_name(evidence: Evidence) -> str:
 
 def dataset_name(evidence: Evidence) -> str:
     """The data set, or the files that the user gave in its place."""
-    dataset = evidence.part("dataset")
-    name = str(dataset.get("name") or "a data set that the run does not name")
+    name = str(evidence.part("dataset").get("name") or "a data set that the run does not name")
     mine = own_files(evidence)
-    return f"your own files ({', '.join(mine)}) in place of {name}'s" if mine else name
+    listed = ", ".join(f"{split}={path}" for split, path in mine.items())
+    if "train" in mine:
+        return f"your own files ({listed})"
+    return f"{name} with your own {listed}" if mine else name
 
 
-def own_files(evidence: Evidence) -> list[str]:
-    """Files that the user gave in place of the data set's."""
-    dataset = evidence.part("dataset")
-    return [f"{split}={dataset[split]}" for split in ("train", "validation", "test") if dataset.get(split)]
+def own_files(evidence: Evidence) -> dict[str, str]:
+    """Files in force that are not the catalogue's data set, by split."""
+    dataset, published = evidence.part("dataset"), evidence.card.get("files")
+    given = {split: dataset.get(split) for split in ("train", "validation", "test", "isolated_atoms")}
+    found = {split: str(path) for split, path in given.items() if path}
+    files = {} if "train" in found else dataset.get("files")
+    for split, file in files.items() if isinstance(files, Mapping) else ():
+        replaced = split in found or ("test" in found and split.startswith("test"))
+        catalogued = isinstance(published, Mapping) and _identity(file) == _identity(published.get(split))
+        if not replaced and not catalogued and (evidence.card or not dataset.get("name")):
+            found[split] = str(_identity(file)[0])
+    return found
+
+
+def _identity(file: Any) -> tuple[Any, Any]:
+    return (file.get("path"), file.get("sha256")) if isinstance(file, Mapping) else (None, None)
 
 
 def _notes_on_split(predictions: Predictions, scores: Mapping[str, Any]) -> list[str]:

@@ -6,7 +6,6 @@ Shapes: s structures, n atoms of all structures together.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,12 @@ import torch
 
 from sciml.core.checkpoint import save_checkpoint
 from sciml.core.errors import UserError
-from sciml.core.runs import read_json, write_json
 from sciml.core.units import EV_PER_ANGSTROM3_IN_GPA
 from sciml.gnn.potential import Potential
 from sciml.materials.graphs import batch_graphs, build_graph
 from sciml.materials.loss import MEV_PER_EV
 from sciml.materials.potentials import UNITS
-from sciml.materials.structures import Structure
+from sciml.materials.structures import Structure, with_labels
 
 # Structures are predicted together up to so many atoms: enough to keep a core busy, little memory.
 ATOMS_AT_ONCE = 512
@@ -41,7 +39,9 @@ def predict_structures(potential: Potential, structures: Sequence[Structure]) ->
             prediction = potential(graph)
         forces = np.split(prediction.forces.numpy(), np.cumsum([s.n_atoms for s in chunk])[:-1])
         predicted += [
-            replace(structure, energy=float(energy), forces=np.asarray(force, float), stress=np.asarray(stress, float))
+            with_labels(
+                structure, energy=float(energy), forces=np.asarray(force, float), stress=np.asarray(stress, float)
+            )
             for structure, energy, force, stress in zip(
                 chunk, prediction.energy.tolist(), forces, prediction.stress.numpy(), strict=True
             )
@@ -112,14 +112,8 @@ def score(reference: Sequence[Structure], predicted: Sequence[Structure]) -> dic
     return {**found, "n_structures": len(reference), "n_atoms": sum(structure.n_atoms for structure in reference)}
 
 
-def add_to_metrics(file: Path, splits: Mapping[str, Any]) -> None:
-    """Writes the scores of these splits into metrics.json, those of other splits staying."""
-    old = read_json(file).get("splits", {}) if file.is_file() else {}
-    write_json(file, {"splits": {**old, **splits}})
-
-
 def _guess(structure: Structure, energy_of: Mapping[int, float]) -> Structure:
-    return replace(
+    return with_labels(
         structure,
         energy=sum(energy_of[int(number)] for number in structure.atomic_numbers),
         forces=np.zeros((structure.n_atoms, 3)),

@@ -5,6 +5,8 @@ Shapes: n atoms. Units: angstrom, eV, eV/angstrom, eV/angstrom^3 (Cauchy stress,
 
 from __future__ import annotations
 
+import io
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from jaxtyping import Bool, Float, Int
 from vesin import NeighborList
 
 from sciml.core.errors import UserError
+from sciml.materials.labels import as_voigt
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -144,20 +147,35 @@ def from_atoms(atoms: Atoms, name: str = "structure") -> Structure:
 def to_atoms(structure: Structure) -> Atoms:
     """ASE's Atoms with the labels in a SinglePointCalculator, and the group as info["config_type"]."""
     from ase import Atoms
-    from ase.calculators.singlepoint import SinglePointCalculator
 
     atoms = Atoms(structure.atomic_numbers, structure.positions, cell=structure.cell, pbc=structure.pbc)
     atoms.info["config_type"] = structure.group
+    attach_labels(atoms, structure)
+    return atoms
+
+
+def attach_labels(atoms: Atoms, structure: Structure) -> None:
+    """Puts the labels, those that there are, into a SinglePointCalculator of `atoms`."""
+    from ase.calculators.singlepoint import SinglePointCalculator
+
     labels: dict[str, object] = {}
     if structure.has_energy:
         labels["energy"] = structure.energy
     if structure.has_forces:
         labels["forces"] = structure.forces
     if structure.has_stress:
-        labels["stress"] = structure.stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+        labels["stress"] = as_voigt(structure.stress)
     if labels:
         atoms.calc = SinglePointCalculator(atoms, **labels)
-    return atoms
+
+
+def extxyz_text(frames: Sequence[Atoms]) -> str:
+    """The contents of an extended-XYZ file."""
+    from ase.io import write
+
+    text = io.StringIO()
+    write(text, list(frames), format="extxyz")
+    return text.getvalue()
 
 
 def check_distances(structure: Structure, minimum_distance_angstrom: float) -> None:

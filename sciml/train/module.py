@@ -22,9 +22,10 @@ from sciml.train.problem import Problem
 from sciml.train.progress import Progress
 from sciml.train.ranks import largest_over_ranks, rank, world_size
 from sciml.train.schedule import Best, Plateau, fraction_done, learning_rate
+from sciml.train.soap import SOAP
 from sciml.train.validation import Totals, to_numbers
 
-OPTIMIZERS = {"adam": Adam, "adamw": AdamW}
+OPTIMIZERS = {"adam": Adam, "adamw": AdamW, "soap": SOAP}
 
 
 class TrainingModule(LightningModule):
@@ -90,10 +91,11 @@ class TrainingModule(LightningModule):
 
     def configure_optimizers(self) -> Optimizer:
         parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
-        # the fused kernel is the fastest for many small tensors; it does not know complex numbers
-        fused = all(parameter.is_floating_point() for parameter in parameters)
-        kind = OPTIMIZERS[self.config.optimizer]
-        return kind(parameters, lr=self.config.learning_rate, weight_decay=self.config.weight_decay, fused=fused)
+        options: dict[str, Any] = {"lr": self.config.learning_rate, "weight_decay": self.config.weight_decay}
+        if self.config.optimizer != "soap":
+            # the fused kernel is the fastest for many small tensors; it does not know complex numbers
+            options["fused"] = all(parameter.is_floating_point() for parameter in parameters)
+        return OPTIMIZERS[self.config.optimizer](parameters, **options)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         if device.type == "cpu":

@@ -65,6 +65,7 @@ def fit(problem: Problem, config: TrainConfig, run: Run, *, resume: bool = False
     Raises:
         UserError: too little data, a loss that is not finite, a full disk; to resume, a checkpoint that is missing, no
             good, or of other data.
+        KeyboardInterrupt: a second Ctrl-C.
     """
     for name, data in (("training", problem.train_data), ("validation", problem.validation_data)):
         if len(data) < config.devices:
@@ -113,6 +114,8 @@ def _fit(problem: Problem, config: TrainConfig, run: Run, resume: bool) -> FitRe
         try:
             with handlers_restored():
                 trainer.fit(module, loaders.train)
+        except SystemExit as stop:  # what Lightning makes of a KeyboardInterrupt
+            raise KeyboardInterrupt from stop
         finally:
             course.close()
     assert course.stopped, "the course says why it ended"

@@ -169,7 +169,7 @@ def test_make_calls_the_recipe(here: Path, capsys: pytest.CaptureFixture[str], m
     recipes = ModuleType("sciml.materials.recipes")
     recipes.RECIPES = {"boil": lambda *arguments, **options: calls.append((arguments, options))}  # pyright: ignore[reportAttributeAccessIssue]
     monkeypatch.setitem(sys.modules, "sciml.materials.recipes", recipes)
-    describe(recipe={"name": "boil", "minutes": 3})
+    describe(recipe={"name": "boil", "minutes": 3}, files={})
     assert main(["data", "make", "wet"]) == 0
     assert main(["data", "make", "wet", "-o", "out", "--work", "tmp", "--workers", "2", "--limit", "5"]) == 0
     (facts, *first), options = calls[0]
@@ -186,6 +186,26 @@ def test_make_calls_the_recipe(here: Path, capsys: pytest.CaptureFixture[str], m
     assert "has no recipe. Run `sciml data get wet`" in capsys.readouterr().err
 
 
+def test_make_says_how_to_use_what_it_made(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    def boil(facts: Any, output: Path, work: Path, **options: Any) -> None:
+        output.mkdir(exist_ok=True)
+        for split in made:
+            (output / f"{split}.xyz").touch()
+
+    monkeypatch.setattr(data, "_recipes", lambda domain: {"boil": boil})
+    splits = ("train", "test", "test_hot")
+    describe(recipe={"name": "boil"}, files={split: {"path": f"{split}.xyz"} for split in splits})
+    made = ["test"]
+    assert main(["data", "make", "wet"]) == 0
+    assert capsys.readouterr().out == "made: wet\n"
+    made += ["train", "test_hot"]
+    assert main(["data", "make", "wet", "-o", "a b"]) == 0
+    use = "sciml train EXPERIMENT --dataset=wet '--dataset.train=a b/train.xyz' '--dataset.test=a b/test.xyz'"
+    assert capsys.readouterr().out == f"made: a b\nuse:  {use}\n"
+
+
 def test_a_stopped_make_says_how_it_continues(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
@@ -193,6 +213,6 @@ def test_a_stopped_make_says_how_it_continues(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(data, "_recipes", lambda domain: {"boil": stopped})
-    describe(recipe={"name": "boil"})
+    describe(recipe={"name": "boil"}, files={})
     assert main(["data", "make", "wet"]) == 130
     assert "interrupted; the same command continues from wet/work" in capsys.readouterr().err

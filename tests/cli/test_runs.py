@@ -30,6 +30,14 @@ def test_predict_writes_the_output(trained: str, capsys: pytest.CaptureFixture[s
     assert Path("output.txt").read_text() == "1 2 3"
 
 
+def test_the_home_folder_is_known_where_a_shell_leaves_it(trained: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(Path.cwd()))
+    Path("input.txt").write_text("1 2 3")
+    assert main(["predict", trained, "~/input.txt", "--output=~/output.txt"]) == 0
+    assert Path("output.txt").read_text() == "1 2 3"
+    assert main(["evaluate", trained, "--data=~/input.txt"]) == 0
+
+
 def test_report_prints_where_it_is(trained: str, capsys: pytest.CaptureFixture[str]):
     Path("runs/line/report.html").unlink()
     assert main(["report", trained]) == 0
@@ -44,6 +52,8 @@ def test_report_prints_where_it_is(trained: str, capsys: pytest.CaptureFixture[s
         (["predict", "RUN", "none.txt", "-o", "out.txt"], "none.txt: no such file"),
         (["predict", "RUN", "experiments/line.yaml", "-o", "experiments/line.yaml"], "is the input; give another file"),
         (["predict", "RUN", "experiments/line.yaml", "-o", "no/folder.txt"], "no: no such folder"),
+        (["predict", "RUN", "experiments/line.yaml", "-o", "runs"], "runs is a folder; name a file with -o"),
+        (["evaluate", "RUN", "--data", "~no-such-user/x"], "~no-such-user/x: no such file"),
         (["report", "runs"], "runs is not a run"),
     ],
 )

@@ -140,6 +140,26 @@ def test_ctrl_c_saves_and_says_how_to_resume(
     assert "runs/line/report.html" in capsys.readouterr().out
 
 
+def test_a_second_ctrl_c_stops_at_once_and_is_recorded(
+    line: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    build = domains.load_domain({"domain": "line"}, "").build
+
+    def build_that_is_interrupted(config: Any) -> Any:
+        def loss(network: Any, batch: Any) -> Any:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            raise AssertionError("training goes on")
+
+        return replace(build(config), loss=loss)
+
+    monkeypatch.setattr("line_domain.build", build_that_is_interrupted)
+    assert main(["train", "line"]) == 130
+    assert "sciml: interrupted; nothing was saved yet." in capsys.readouterr().err
+    record = Run.open(Path("runs/line")).record()
+    assert (record["status"], record["stopped"]) == ("interrupted", "interrupted")
+
+
 def test_a_run_that_cannot_be_resumed_stays_and_the_remedy_works(line: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["train", "line", "--run", "here"]) == 0
     run = Run.open(Path("here"))

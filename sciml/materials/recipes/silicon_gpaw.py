@@ -20,6 +20,7 @@ from ase import Atoms
 from rich.console import Console
 
 from sciml.core.errors import UserError
+from sciml.core.runs import write_text
 from sciml.materials.labelling import label_all, read_failures, read_labels, write_frames
 from sciml.materials.recipes.silicon_structures import Draw, silicon_draws
 
@@ -127,9 +128,7 @@ def _put_sha256(yaml_path: Path, split: str, digest: str) -> None:
             f"{yaml_path} needs one line `{split}: {{path: ..., format: extxyz, sha256: ...}}` and has {count}. "
             f"Write it so, with sha256: {digest}."
         )
-    temporary = yaml_path.with_name(f".{yaml_path.name}.tmp")
-    temporary.write_text(text)
-    temporary.replace(yaml_path)
+    write_text(yaml_path, text)
 
 
 def _import_gpaw() -> Any:

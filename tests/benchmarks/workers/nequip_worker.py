@@ -25,7 +25,7 @@ from nequip.utils.aoti_metadata import NEQUIP_AOTI_INPUTS_KEY, NEQUIP_AOTI_OUTPU
 from nequip.utils.global_state import set_global_state
 from protocol import Model, Sample, Training, Workload, serve
 
-# vesin is several times faster than the default, matscipy, and NequIP offers it as an option
+# vesin takes about half the time of the default, matscipy, and NequIP offers it as an option
 NEIGHBOUR_LIST = "vesin"
 # 5 angstrom in silicon: 3 neighbour shells and parts of a fourth
 NEIGHBOURS = 28.0

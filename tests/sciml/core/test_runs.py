@@ -108,6 +108,17 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     assert list(tmp_path.iterdir()) == [file]
 
 
+@pytest.mark.parametrize("splits", ["[]", "3", "null", '"test"'])
+def test_scores_that_are_no_mapping(tmp_path: Path, splits: str):
+    run = Run(tmp_path)
+    assert run.scores() == {}
+    run.metrics_file.write_text(f'{{"splits": {splits}}}')
+    with pytest.raises(UserError, match=r"metrics\.json: `splits` should be a mapping of scores by split, but is "):
+        run.scores()
+    run.metrics_file.write_text('{"splits": {"test": {}}}')
+    assert run.scores() == {"test": {}}
+
+
 def test_json_that_is_none(tmp_path: Path):
     with pytest.raises(UserError, match="cannot read"):
         read_json(tmp_path / "absent.json")

@@ -284,7 +284,7 @@ def test_a_checkpoint_that_lacks_weights(checkpoint: Path, tmp_path: Path, poten
     tensors = dict(list(potential.state_dict().items())[:3])
     path = tmp_path / "part.safetensors"
     save_checkpoint(path, tensors, describe_potential(config, (13, 29), (-0.2, -0.1), 500.0))
-    with pytest.raises(UserError, match="part.safetensors: the weights of .* are missing"):
+    with pytest.raises(UserError, match="part.safetensors lacks the tensor `network.* that this network needs"):
         load_calculator(path)
 
 
@@ -292,7 +292,16 @@ def test_a_checkpoint_of_other_sizes(tmp_path: Path, potential: Potential) -> No
     config = SchNetConfig(cutoff_angstrom=4.0, channels=16, layers=2, gaussians=10)
     path = tmp_path / "other.safetensors"
     save_checkpoint(path, potential.state_dict(), describe_potential(config, (13, 29), (-0.2, -0.1), 500.0))
-    with pytest.raises(UserError, match="other.safetensors: .* has shape"):
+    with pytest.raises(UserError, match="other.safetensors: `network.* needs shape .*, but has"):
+        load_calculator(path)
+
+
+def test_a_checkpoint_that_is_not_finite(tmp_path: Path, potential: Potential) -> None:
+    config = SchNetConfig(cutoff_angstrom=4.0, channels=12, layers=2, gaussians=10)
+    tensors = {**potential.state_dict(), "network.embedding.weight": torch.full((2, 12), torch.nan)}
+    path = tmp_path / "nan.safetensors"
+    save_checkpoint(path, tensors, describe_potential(config, (13, 29), (-0.2, -0.1), 500.0))
+    with pytest.raises(UserError, match="nan.safetensors: the weights `network.embedding.weight` are not finite"):
         load_calculator(path)
 
 

@@ -14,7 +14,7 @@ from ase.io import write
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sciml.core.catalogue import find_dataset
+from sciml.core.catalogue import file_sha256, find_dataset
 from sciml.core.config import parse
 from sciml.core.errors import UserError
 from sciml.core.plain_yaml import read_yaml
@@ -115,7 +115,7 @@ def test_a_train_of_ones_own_replaces_every_file() -> None:
 def test_a_test_of_ones_own_replaces_test_files_only() -> None:
     files = {"train": FileConfig("x"), "test_300K": FileConfig("y"), "test_600K": FileConfig("z")}
     config = DatasetConfig(files=files, test="own.xyz")
-    assert config.sources == {"train": FileConfig("x"), "test": str(Path.cwd() / "own.xyz")}
+    assert config.sources == {"train": FileConfig(str(Path.cwd() / "x")), "test": str(Path.cwd() / "own.xyz")}
     assert DatasetConfig(files=files).test_splits == ["test_300K", "test_600K"]
 
 
@@ -146,6 +146,44 @@ def test_a_file_of_isolated_atoms_with_something_else(alloys: list[Structure], t
 def test_configurations_that_make_no_sense(wrong: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
         DatasetConfig(**wrong)
+
+
+def test_a_format_that_is_none_is_refused_when_the_configuration_is_read() -> None:
+    raw = {"files": {"train": {"path": "a.xyz", "format": "extxzy"}}}
+    with pytest.raises(UserError, match=r"x.yaml: `files.train`: `extxzy` is no format .* did you mean `extxyz`\?"):
+        parse(DatasetConfig, raw, "x.yaml")
+
+
+def test_paths_of_ones_own_are_those_of_the_shell(
+    alloys: list[Structure], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    save(tmp_path / "a.xyz", alloys)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    configs = [
+        DatasetConfig(train="~/a.xyz", test="a.xyz"),
+        DatasetConfig(files={"train": FileConfig("~/a.xyz"), "test": FileConfig("a.xyz")}),
+    ]
+    # a run is evaluated from wherever one is
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for config in configs:
+        assert [len(read_split(config, role)) for role in ("train", "test")] == [12, 12]
+    nobody = DatasetConfig(train="~no-such-user/a.xyz")
+    assert nobody.train == str(tmp_path / "elsewhere/~no-such-user/a.xyz")
+    # the catalogue looks in places of its own
+    assert DatasetConfig("mlearn-si", files={"train": FileConfig("a.xyz")}).files["train"].path == "a.xyz"
+
+
+def test_the_checksum_of_a_file_of_ones_own(alloys: list[Structure], tmp_path: Path) -> None:
+    path = save(tmp_path / "a.xyz", alloys)
+    right = FileConfig(path, sha256=file_sha256(Path(path)).upper())
+    assert len(read_split(DatasetConfig(files={"train": right}), "train")) == 12
+    wrong = replace(right, sha256="0" * 64)
+    with pytest.raises(UserError, match=r"a.xyz should have sha256 0+, but has .*Correct dataset.files.train"):
+        read_split(DatasetConfig(files={"train": wrong}), "train")
+    with pytest.raises(UserError, match=r"b.xyz: no such file"):
+        read_split(DatasetConfig(files={"train": replace(wrong, path=str(tmp_path / "b.xyz"))}), "train")
 
 
 def test_declared_elements_that_are_not_those_of_the_file(alloys: list[Structure], tmp_path: Path) -> None:
@@ -248,6 +286,7 @@ def test_wrong_units_are_refused_unless_told_not_to_look(alloys: list[Structure]
     [
         ("mlearn-si", (14,), (193, 21), ["test"]),
         ("mlearn-li", (3,), (217, 24), ["test"]),
+        ("si-gpaw", (14,), (162, 41), ["test"]),
         ("acac", (1, 6, 8), (450, 50), ["test_300K", "test_600K", "test_dihedral", "test_H_transfer"]),
     ],
 )

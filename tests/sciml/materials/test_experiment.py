@@ -15,6 +15,7 @@ from ase.io import write
 from sciml.core.checkpoint import load_checkpoint, save_checkpoint
 from sciml.core.config import parse
 from sciml.core.errors import UserError
+from sciml.core.plain_yaml import dump_yaml
 from sciml.core.runs import Run, read_json
 from sciml.gnn.potential import POTENTIALS, Potential
 from sciml.gnn.schnet import SchNetConfig
@@ -77,6 +78,7 @@ def test_the_problem(files: dict[str, str], alloys: list[Structure]) -> None:
     # energies of thousands of eV need their digits
     assert problem.train_data[0].energy.dtype == torch.float64
     metadata = json.loads(json.dumps(problem.metadata))
+    assert metadata["dataset"] is None
     assert metadata["elements"] == ["Al", "Cu"]
     assert metadata["architecture"] == "schnet"
     assert metadata["model"]["channels"] == 8
@@ -174,9 +176,39 @@ def test_a_run_is_trained_scored_and_used(run: Run, files: dict[str, str], tmp_p
         np.testing.assert_allclose(atoms.get_stress(), stress, rtol=0, atol=1e-5)
 
 
-def test_predictions_go_to_extended_xyz(run: Run, files: dict[str, str], tmp_path: Path) -> None:
+def test_predictions_go_to_extended_xyz(run: Run, tmp_path: Path) -> None:
+    # said before the input is read
     with pytest.raises(UserError, match=r"out.cif: predictions are written as extended XYZ"):
-        predict(run, Path(files["test"]), tmp_path / "out.cif")
+        predict(run, tmp_path / "none.xyz", tmp_path / "out.cif")
+
+
+def test_predictions_need_no_labels_and_keep_what_else_there_is(run: Run, files: dict[str, str]) -> None:
+    config = run.config()
+    run.config_file.write_text(dump_yaml({**config, "dataset": {**config["dataset"], "keys": {"energy": "dft"}}}))
+    source, output = Path(files["test"]).with_name("bare.xyz"), Path(files["test"]).with_name("out.xyz")
+    frames = ase.io.read(files["test"], index=":")
+    for number, atoms in enumerate(frames):
+        atoms.calc = None
+        atoms.info = {"energy": 1e3, "source": f"run {number}", "REF_energy": -1.0}
+        atoms.set_tags([number, 1, 2, 3])
+    write(source, frames, format="extxyz")
+    output.write_text("of another day")
+    predict(run, source, output)
+    for number, atoms in enumerate(ase.io.read(output, index=":")):
+        assert atoms.info == {"source": f"run {number}", "REF_energy": -1.0}
+        assert atoms.get_tags().tolist() == [number, 1, 2, 3]
+        assert abs(atoms.get_potential_energy()) < 500.0
+        assert atoms.get_forces().shape == (4, 3)
+    assert not [path for path in output.parent.iterdir() if path.name.startswith(".")]
+    with pytest.raises(UserError, match="bare.xyz: no structure has energy as `dft`"):
+        evaluate(run, source)
+
+
+def test_scores_that_are_damaged_are_told_before_anything_is_computed(run: Run) -> None:
+    run.metrics_file.write_text('{"splits": ["test"]}')
+    with pytest.raises(UserError, match=r"metrics.json: `splits` should be a mapping .* but is a list"):
+        evaluate(run, None)
+    assert not run.predictions("test").exists()
 
 
 def test_a_test_file_with_another_element(run: Run, tmp_path: Path) -> None:

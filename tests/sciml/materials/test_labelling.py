@@ -125,25 +125,25 @@ if __name__ == "__main__":
 """
 
 
-def run_script(folder: Path, workers: int = 1, die: bool = False) -> int:
+def run_script(folder: Path, workers: int = 1, die: bool = False) -> subprocess.CompletedProcess[str]:
     (folder / "script.py").write_text(SCRIPT)
     ase.io.write(folder / "structures.xyz", [c.atoms for c in candidates()], format="extxyz")
     environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{Path(__file__).parents[3]}"}
     environment |= {"DIE": "1"} if die else {}
     command = [sys.executable, "script.py", str(workers)]
     finished = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    assert finished.returncode in (0, -signal.SIGKILL), finished.stderr
-    return finished.returncode
+    assert die or finished.returncode == 0, finished.stderr
+    return finished
 
 
 def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path):
     (tmp_path / "factory.py").write_text(FACTORY)
-    assert run_script(tmp_path, die=True) == -signal.SIGKILL
+    assert run_script(tmp_path, die=True).returncode == -signal.SIGKILL
     finished = sorted(path.name for path in (tmp_path / "work" / "labels").iterdir())
     assert finished == ["argon-0.xyz", "argon-1.xyz"]
     before = {name: (tmp_path / "work" / "labels" / name).stat().st_mtime_ns for name in finished}
 
-    assert run_script(tmp_path) == 0
+    run_script(tmp_path)
     assert json.loads((tmp_path / "outcomes.json").read_text()) == ["argon-2", "argon-3"]
     assert {name: (tmp_path / "work" / "labels" / name).stat().st_mtime_ns for name in finished} == before
     label_all(candidates(), lennard_jones, SETTINGS, tmp_path / "uninterrupted")
@@ -180,6 +180,26 @@ def test_a_failure_is_recorded_and_passed_over(tmp_path: Path):
 def test_a_run_in_which_all_fail_says_so(tmp_path: Path):
     with pytest.raises(UserError, match="All 1 structures failed; the first, argon-1, said: RuntimeError"):
         label_all(candidates(2)[1:], fails_on_the_second, SETTINGS, tmp_path)
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), MemoryError("12 GiB")])
+def test_a_machine_that_fails_stops_the_run_and_spoils_no_structure(tmp_path: Path, error: Exception):
+    def machine_fails(atoms: Atoms) -> LennardJones:
+        if atoms.info["family"] == "f1":
+            raise error
+        return lennard_jones(atoms)
+
+    with pytest.raises(UserError, match="argon-1 could not be labelled for no fault of its own: .*run again"):
+        label_all(candidates(3), machine_fails, SETTINGS, tmp_path)
+    assert read_failures(candidates(3), tmp_path) == {}
+    assert [o.name for o in label_all(candidates(3), lennard_jones, SETTINGS, tmp_path)] == ["argon-1", "argon-2"]
+
+
+def test_a_killed_worker_is_one_line(tmp_path: Path):
+    (tmp_path / "factory.py").write_text(FACTORY)
+    assert "UserError: A process that labelled was killed" in run_script(tmp_path, workers=2, die=True).stderr
+    run_script(tmp_path, workers=2)
+    assert len(list((tmp_path / "work" / "labels").iterdir())) == 4
 
 
 def test_infinite_labels_are_failures(tmp_path: Path):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
-import pickle
 import random
 import re
 import shutil
@@ -21,13 +21,13 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms
 from ase.db import connect
 from ase.io import write
-from ase.io.formats import ioformats
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sciml.core.errors import UserError
-from sciml.materials.reading import REFUSED_FORMATS, ReadOptions, read_structures
-from sciml.materials.structures import Structure, to_atoms
+from sciml.materials import reading
+from sciml.materials.reading import ReadOptions, read_structures, read_unlabelled
+from sciml.materials.structures import Structure, attach_labels, extxyz_text, to_atoms, with_labels
 
 KBAR = 1e8 / 1.602176634e-19 * 1e-30  # eV/angstrom^3
 
@@ -352,59 +352,72 @@ def test_mlearn_labels_may_be_missing(alloys: list[Structure], tmp_path: Path) -
     assert not structure.has_stress
 
 
-# -------------------------------------------------------------------------------------------------------------- pickles
+# ------------------------------------------------------------------------------------------------------ without labels
 
 
-class Bomb:
-    """Touches a file when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple:
-        return (Path.touch, (self.path,))
-
-
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-@pytest.mark.parametrize("name", ["s.traj", "s.pckl", "s.pkl", "s.db", "s.xyz", "s.json", "s"])
-def test_nothing_is_unpickled(name: str, protocol: int, tmp_path: Path) -> None:
-    (tmp_path / name).write_bytes(pickle.dumps(Bomb(tmp_path / "exploded"), protocol))
-    for kind in ("auto", "traj"):
-        with pytest.raises(UserError):
-            read_structures(tmp_path / name, kind)
-    assert not (tmp_path / "exploded").exists()
+@pytest.mark.parametrize("name", WRITERS)
+def test_structures_without_labels_from_every_format(name: str, alloys: list[Structure], tmp_path: Path) -> None:
+    WRITERS[name](tmp_path / name, alloys)
+    # names and units of labels do not matter
+    found = read_unlabelled(tmp_path / name, ReadOptions(keys={"energy": "none"}, units={"energy": "kcal/mol"}))
+    for (structure, atoms), expected in zip(found, alloys, strict=True):
+        assert not (structure.has_energy or structure.has_forces or structure.has_stress)
+        np.testing.assert_allclose(structure.positions, expected.positions, atol=1e-8)
+        np.testing.assert_array_equal(atoms.positions, structure.positions)
+        assert atoms.calc is None
+        # ASE's JSON has no info
+        assert expected.group in atoms.info.values() or name == "s.json"
 
 
-def test_the_formats_of_ase_that_unpickle_are_known() -> None:
-    """A new version of ASE with another such module fails here, and someone looks."""
-    modules = {path.stem for path in Path(ase.io.__file__).parent.glob("*.py") if "import pickle" in path.read_text()}
-    assert modules == {"pickletrajectory"}
-    users = {
-        path.stem
-        for path in Path(ase.io.__file__).parent.glob("*.py")
-        if "pickletrajectory" in path.read_text().lower() and path.stem not in modules
-    }
-    # trajectory: read_structures looks at the file's first bytes; __init__ names it for export
-    assert users == {"trajectory", "__init__"}
+def test_labels_that_are_none_do_not_matter_without_labels(tmp_path: Path) -> None:
+    path = extxyz(tmp_path, COLUMNS.format("forces") + "energy=nan", "H 0 0 0 nan 0 0\nH 0 0 1 0 0 9e9")
+    ((structure, atoms),) = read_unlabelled(path)
+    assert structure.name == "s.xyz@0"
+    assert "forces" not in atoms.arrays
+    for text, message in (("H 0 0 0 0 0 0\nH 0 0 nan 0 0 0", "every coordinate"), ("H 0 0 0 0 0 0\n" * 2, "0 and 1")):
+        with pytest.raises(UserError, match=f"s.xyz@0: .*{message}"):
+            read_unlabelled(extxyz(tmp_path, COLUMNS.format("forces"), text))
 
 
-@pytest.mark.parametrize("kind", sorted(REFUSED_FORMATS))
-def test_formats_that_are_refused(kind: str, tmp_path: Path) -> None:
-    (tmp_path / "s").write_text("x")
-    with pytest.raises(UserError, match=f"the format `{kind}` is"):
-        read_structures(tmp_path / "s", kind)
+def test_what_else_a_file_says_is_kept_in_angstrom(tmp_path: Path) -> None:
+    header = CELL + "Properties=species:S:1:pos:R:3:forces:R:3:tags:I:1:site:S:1 length_unit=bohr energy=3 run=7 "
+    path = extxyz(
+        tmp_path, header + 'REF_energy=-1 config_type="hot melt" axis="1 0 0"', "H 0 0 0 1 1 1 3 a\nH 0 0 2 1 1 1 4 b"
+    )
+    with pytest.raises(UserError, match="the file states length in bohr"):
+        read_unlabelled(path)
+    ((structure, atoms),) = read_unlabelled(path, ReadOptions(units={"length": "bohr"}))
+    assert structure.positions[1, 2] == pytest.approx(2 * 0.529177210544, rel=1e-9)
+    assert atoms.cell[0, 0] == structure.cell[0, 0]
+    assert set(atoms.info) == {"run", "REF_energy", "config_type", "axis"}
+    assert atoms.info["config_type"] == "hot melt"
+    assert atoms.arrays["tags"].tolist() == [3, 4]
+    assert atoms.arrays["site"].tolist() == ["a", "b"]
 
 
-def test_a_format_that_is_none(tmp_path: Path) -> None:
-    (tmp_path / "s").write_text("x")
-    for kind in ("extxy", "png"):
-        with pytest.raises(UserError, match=f"`{kind}` is no format that ase.io reads"):
-            read_structures(tmp_path / "s", kind)
+VALUE = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 
 
-def test_databases_on_servers_are_all_refused() -> None:
-    servers = {name for name, kind in ioformats.items() if kind.module_name == "ase.io.db"} - {"db", "json"}
-    assert servers <= set(REFUSED_FORMATS)
+@given(
+    st.dictionaries(st.text(max_size=6), VALUE | st.lists(VALUE, max_size=3) | st.dictionaries(st.text(), VALUE)),
+    st.text(min_size=1, max_size=5),
+    st.lists(st.text(max_size=4), min_size=2, max_size=2),
+)
+def test_what_is_kept_never_spoils_the_file(info: dict, key: str, words: list[str]) -> None:
+    atoms = molecule("H2")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "s.traj"
+        write(path, atoms)
+        images = [(atoms.copy(), info, {})]
+        images[0][0].arrays.setdefault(key, np.array(words))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(reading, "read_images", lambda path, kind: images)
+            ((structure, kept),) = read_unlabelled(path)
+    attach_labels(kept, with_labels(structure, energy=-1.0, forces=np.ones((2, 3))))
+    again = ase.io.read(io.StringIO(extxyz_text([kept, kept])), index=":", format="extxyz")
+    assert [one.get_potential_energy() for one in again] == [-1.0, -1.0]
+    np.testing.assert_array_equal(again[1].get_forces(), np.ones((2, 3)))
+    np.testing.assert_allclose(again[1].positions, atoms.positions, atol=1e-8)
 
 
 # ----------------------------------------------------------------------------------------------------------- hypothesis

@@ -277,6 +277,37 @@ def test_the_summary_says_what_was_trained_on_what(tmp_path: Path, monkeypatch: 
     assert "sciml train experiments/materials/si-painn.yaml --train.seed=0 sciml evaluate runs/si-painn" in text
 
 
+@pytest.mark.parametrize(
+    ("own", "said", "licensed"),
+    [
+        ({"train": "/a.xyz", "test": "/b.xyz"}, "your own files (train=/a.xyz, test=/b.xyz)", False),
+        ({"files": {"train": {"path": "/a.xyz", "sha256": "1"}}}, "your own files (train=/a.xyz)", False),
+        ({"name": None, "files": {"train": {"path": "/a.xyz"}}}, "your own files (train=/a.xyz)", False),
+        ({"test": "/b.xyz"}, "mlearn-si with your own test=/b.xyz (BSD-3-Clause)", True),
+        ({"files": {"train": {"path": "si.json", "sha256": "1"}}}, "mlearn-si (BSD-3-Clause)", True),
+    ],
+)
+def test_a_data_set_is_named_where_its_files_were_read(
+    own: dict, said: str, licensed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = {"licence": "BSD-3-Clause", "files": {"train": {"path": "si.json", "sha256": "1", "url": "https://x"}}}
+    (tmp_path / "datasets" / "mlearn-si").mkdir(parents=True)
+    (tmp_path / "datasets" / "mlearn-si" / "dataset.yaml").write_text(dump_yaml(card))
+    monkeypatch.chdir(tmp_path)
+    run = make_run(tmp_path / "run")
+    config = run.config()
+    run.config_file.write_text(dump_yaml({**config, "dataset": {**config["dataset"], **own}}))
+    text = read(write_report(run)).all_text()
+    assert f"was trained on {said}:" in text
+    assert ("mlearn-si" in text) == ("BSD-3-Clause" in text) == licensed
+
+
+def test_scores_that_are_no_mapping_are_left_out_in_words(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    run.metrics_file.write_text('{"splits": [1]}')
+    assert "metrics.json: `splits` should be a mapping of scores by split" in read(write_report(run)).all_text()
+
+
 def test_worst_structures_are_the_worst_and_are_drawn(standard: Run) -> None:
     predictions = read_predictions(standard.predictions("test"))
     order = np.argsort(-predictions.force_rmse)[:10]

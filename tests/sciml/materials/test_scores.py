@@ -12,11 +12,10 @@ from ase.build import molecule
 
 from sciml.core.checkpoint import load_checkpoint
 from sciml.core.errors import UserError
-from sciml.core.runs import read_json
 from sciml.gnn.potential import Potential
 from sciml.materials import scores
 from sciml.materials.report_data import read_predictions
-from sciml.materials.scores import add_to_metrics, evaluate_split, predict_structures, score
+from sciml.materials.scores import evaluate_split, predict_structures, score
 from sciml.materials.structures import Structure, from_atoms, with_labels
 
 BASELINE = {"baseline_energies_ev": [-0.2, -0.1]}
@@ -116,11 +115,3 @@ def test_labels_that_are_missing_stay_nan_in_the_file(
 def test_nothing_to_compare_with(alloys: list[Structure], potential: Potential, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="alloys@0 and the others have no energies, forces or stresses"):
         evaluate_split(potential, [with_labels(s) for s in alloys], "p", BASELINE, tmp_path / "p.safetensors")
-
-
-def test_scores_of_other_splits_stay(tmp_path: Path) -> None:
-    file = tmp_path / "metrics.json"
-    add_to_metrics(file, {"test": {"all": {"n_atoms": 1}}})
-    add_to_metrics(file, {"own": {"all": {"n_atoms": 2}}})
-    add_to_metrics(file, {"test": {"all": {"n_atoms": 3}}})
-    assert read_json(file) == {"splits": {"test": {"all": {"n_atoms": 3}}, "own": {"all": {"n_atoms": 2}}}}
