@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
-from sciml.core.catalogue import suggest
+from sciml.core.catalogue import suggest, user_path
 from sciml.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def open_run(path: str) -> tuple[Run, Domain]:
     """A run that was trained, and its domain."""
     from sciml.core.runs import Run
 
-    run = Run.open(Path(path))
+    run = Run.open(user_path(path))
     return run, load_domain(run.config(), str(run.config_file))
 
 

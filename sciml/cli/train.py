@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sciml.core.catalogue import suggest
+from sciml.core.catalogue import suggest, user_path
 from sciml.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
     if arguments.print_config:
         print(dump_yaml(resolved), end="")
         return 0
-    path = Path(arguments.run) if arguments.run else Path("runs") / raw["name"]
+    path = user_path(arguments.run) if arguments.run else Path("runs") / raw["name"]
     if _leads():
         check_free(path, overwrite=arguments.overwrite)
     return _train(Run(path), domain, config, resume=False, created_with=(resolved, arguments.overwrite))

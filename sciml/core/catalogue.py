@@ -72,7 +72,7 @@ def find_experiment(name: str) -> Path:
     return _find("experiments", name)
 
 
-def user_path(text: str) -> Path:
+def user_path(text: str | Path) -> Path:
     """A path as a user writes it, in which ~ is the home folder.
 
     A shell leaves the ~ of `--key=~/file` and of a YAML file as it is.
@@ -116,7 +116,7 @@ def data_places(dataset: str, path: str) -> list[Path]:
     if Path(path).is_absolute() or ".." in Path(path).parts:
         raise UserError(f"dataset `{dataset}`: file path {path} must be relative and stay inside the dataset's folder.")
     shared = os.environ.get("SCIML_DATA")
-    folders = [find_dataset(dataset), *([Path(shared).expanduser()] if shared else []), _downloads(dataset)]
+    folders = [find_dataset(dataset), *([user_path(shared)] if shared else []), _downloads(dataset)]
     return [folder / name for folder in folders for name in (path, f"{path}.gz")]
 
 
@@ -142,7 +142,7 @@ def contents_sha256(place: Path, path: str) -> str:
 
 def cache_dir() -> Path:
     """Folder for downloads and compiled kernels: $SCIML_CACHE, or ~/.cache/sciml."""
-    return Path(os.environ.get("SCIML_CACHE") or "~/.cache/sciml").expanduser()
+    return user_path(os.environ.get("SCIML_CACHE") or "~/.cache/sciml")
 
 
 def file_sha256(path: Path) -> str:

@@ -43,7 +43,8 @@ def check_ranges(part: str, config: object, ranges: Mapping[str, tuple[float | i
             or any(isinstance(end, Excluded) and value == end for end in (smallest, largest))
         )
         if outside:
-            raise UserError(f"`{part}.{name}` needs to be {_in_words(smallest, largest)}, but is {value}.")
+            finite = "a finite number, " if math.inf in (value, -value) else ""
+            raise UserError(f"`{part}.{name}` needs to be {finite}{_in_words(smallest, largest)}, but is {value}.")
 
 
 def _in_words(smallest: float | int, largest: float | int) -> str:

@@ -17,6 +17,10 @@ from torch import Tensor
 # No bond is shorter than 0.7 angstrom (H2); at 40 angstrom an atom of silicon has 13 thousand neighbours.
 SENSIBLE_CUTOFF_ANGSTROM = (0.7, 40.0)
 
+# far more than any potential has had: what is above is a slip of the pen that would fill the memory
+LARGEST_SIZE = 4096
+MOST_LAYERS = 64
+
 
 @dataclass(frozen=True, eq=False)
 class Edges:

@@ -5,7 +5,6 @@ Shapes: n atoms, p pairs, c channels, k radial functions.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sciml.core.checks import check_ranges
-from sciml.gnn.edges import SENSIBLE_CUTOFF_ANGSTROM, Edges
+from sciml.gnn.edges import LARGEST_SIZE, MOST_LAYERS, SENSIBLE_CUTOFF_ANGSTROM, Edges
 from sciml.gnn.neighbour_sums import expanded_sum, filtered_sum
 from sciml.nn.radial import bessel_basis, cosine_cutoff
 
@@ -40,9 +39,9 @@ class PaiNNConfig:
             self,
             {
                 "cutoff_angstrom": SENSIBLE_CUTOFF_ANGSTROM,
-                "channels": (2, math.inf),
-                "layers": (1, math.inf),
-                "radial_functions": (1, math.inf),
+                "channels": (2, LARGEST_SIZE),
+                "layers": (1, MOST_LAYERS),
+                "radial_functions": (1, LARGEST_SIZE),
             },
         )
 

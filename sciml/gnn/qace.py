@@ -20,7 +20,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sciml.core.checks import check_ranges
-from sciml.gnn.edges import SENSIBLE_CUTOFF_ANGSTROM, Edges
+from sciml.gnn.edges import LARGEST_SIZE, MOST_LAYERS, SENSIBLE_CUTOFF_ANGSTROM, Edges
 from sciml.gnn.neighbour_sums import bond_sum, expanded_sum, filtered_sum
 from sciml.gnn.sphere_product import SphereProduct
 from sciml.nn.radial import bessel_basis, polynomial_cutoff
@@ -57,12 +57,12 @@ class QACEConfig:
             self,
             {
                 "cutoff_angstrom": SENSIBLE_CUTOFF_ANGSTROM,
-                "channels": (1, math.inf),
+                "channels": (1, LARGEST_SIZE),
                 "l_max": (0, MAXIMUM_DEGREE),
-                "layers": (1, math.inf),
-                "radial_functions": (1, math.inf),
-                "hidden": (2, math.inf),
-                "species_channels": (1, math.inf),
+                "layers": (1, MOST_LAYERS),
+                "radial_functions": (1, LARGEST_SIZE),
+                "hidden": (2, LARGEST_SIZE),
+                "species_channels": (1, LARGEST_SIZE),
                 "typical_neighbours": (0.1, math.inf),
             },
         )

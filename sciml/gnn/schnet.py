@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from sciml.core.checks import check_ranges
-from sciml.gnn.edges import SENSIBLE_CUTOFF_ANGSTROM, Edges
+from sciml.gnn.edges import LARGEST_SIZE, MOST_LAYERS, SENSIBLE_CUTOFF_ANGSTROM, Edges
 from sciml.gnn.neighbour_sums import filtered_sum
 from sciml.nn.radial import cosine_cutoff, gaussian_basis
 
@@ -41,9 +41,9 @@ class SchNetConfig:
             self,
             {
                 "cutoff_angstrom": SENSIBLE_CUTOFF_ANGSTROM,
-                "channels": (2, math.inf),
-                "layers": (1, math.inf),
-                "gaussians": (2, math.inf),
+                "channels": (2, LARGEST_SIZE),
+                "layers": (1, MOST_LAYERS),
+                "gaussians": (2, LARGEST_SIZE),
             },
         )
 
@@ -74,20 +74,19 @@ class Interaction(nn.Module):
 class SchNet(nn.Module):
     """Energy of each atom, in arbitrary units, from its species and the edges."""
 
-    centres: Tensor
-
     def __init__(self, config: SchNetConfig, n_elements: int) -> None:
         super().__init__()
         self.config = config
         c = config.channels
-        self.register_buffer("centres", torch.linspace(0.0, config.cutoff_angstrom, config.gaussians), persistent=False)
         self.embedding = nn.Embedding(n_elements, c)
         self.interactions = nn.ModuleList(Interaction(c, config.gaussians) for _ in range(config.layers))
         self.readout = nn.Sequential(nn.Linear(c, c // 2), ShiftedSoftplus(), nn.Linear(c // 2, 1))
 
     def forward(self, species: Int[Tensor, " n"], edges: Edges) -> Float[Tensor, " n"]:
         distance = edges.vectors.norm(dim=1)
-        basis = gaussian_basis(distance, self.centres)
+        kind = {"dtype": distance.dtype, "device": distance.device}
+        centres = torch.linspace(0.0, self.config.cutoff_angstrom, self.config.gaussians, **kind)
+        basis = gaussian_basis(distance, centres)
         envelope = cosine_cutoff(distance, self.config.cutoff_angstrom).unsqueeze(1)
         x = self.embedding(species)
         for interaction in self.interactions:

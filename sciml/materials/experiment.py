@@ -186,7 +186,8 @@ def predict(run: Run, source: Path, output: Path) -> str:
         attach_labels(atoms, predicted)
     write_text(output, extxyz_text(frames))
     n_atoms = sum(structure.n_atoms for structure in structures)
-    return f"{output}: energy, forces and stress of {len(structures)} structures, {n_atoms} atoms"
+    predicted = "energy, forces and stress" if all(s.pbc.all() for s in structures) else "energy and forces"
+    return f"{output}: {predicted} of {len(structures)} structures, {n_atoms} atoms"
 
 
 def report(run: Run) -> Path:

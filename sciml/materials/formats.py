@@ -98,7 +98,15 @@ def _check_extxyz_length(path: Path) -> None:
             for line in file:
                 lines_after -= 1
                 if not line.strip():
-                    return  # a structure is never followed by another after an empty line
+                    if any(rest.strip() for rest in file):
+                        raise UserError(
+                            f"{path}: an empty line stands before a structure, and ASE stops reading there. Remove it."
+                        )
+                    return
+                if line.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+                    raise UserError(f"{path}: starts with a byte order mark. Save it as UTF-8 without one.")
+                if line.startswith(b"VEC"):
+                    continue  # lattice vectors may follow the atoms
                 n_atoms = int(line.split()[0])
                 if n_atoms < 0 or n_atoms + 1 > lines_after:
                     raise UserError(f"{path}: a header says {n_atoms} atoms, but only {lines_after} lines follow.")
@@ -134,6 +142,9 @@ def _check_file(path: Path) -> None:
         raise UserError(f"{path}: cannot be read: {error.strerror}.") from error
     if not head:
         raise UserError(f"{path}: the file is empty.")
+    packed = head == b"\x1f\x8b"
+    if packed and (path.suffix != ".gz" or path.suffixes[-2:-1] in ([".traj"], [".db"])):
+        raise UserError(f"{path}: packed with gzip, which is read of text files named .gz. Unpack it first.")
     # protocol 2 and later of Python's pickle module open with PROTO and the protocol's number
     if len(head) > 1 and head[0] == 0x80 and head[1] <= 5:
         raise UserError(f"{path}: a Python pickle, which may run code. Convert it to extxyz where you trust it.")

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from sciml.core.catalogue import user_path
 from sciml.core.checkpoint import load_checkpoint, load_weights
 from sciml.core.config import parse
 from sciml.core.errors import UserError
@@ -58,7 +59,7 @@ def load_potential(path: str | Path, precision: str | None = None) -> tuple[Pote
 
     if precision is not None and precision not in DTYPES:
         raise UserError(f"precision must be one of {', '.join(DTYPES)}, but is {precision!r}.")
-    path = Path(path)
+    path = user_path(path)
     file = Run.open(path).best if path.is_dir() else path
     tensors, metadata = load_checkpoint(file)
     architecture = metadata.get("architecture")

@@ -22,8 +22,8 @@ class TrainConfig:
             anneals fully within the budget on any machine; such a run is not reproducible bit for bit.
         batch_size: samples a step and process.
         learning_rate: the largest, after the warm-up.
-        weight_decay: Adam's L2 penalty, or the decoupled one of AdamW and SOAP.
-        optimizer: adam, adamw, or soap, whose steps cost a little more and which needs several times fewer of them.
+        weight_decay: Adam's L2 penalty, or the decoupled one of AdamW and SOAP; matrices alone decay.
+        optimizer: adam, adamw, or soap, whose steps cost more and of which it needs fewer.
         schedule: constant; cosine (to minimum_learning_rate); plateau (times plateau_factor when the validation score
             has not improved for more than plateau_patience_epochs).
         warmup_steps: steps over which the learning rate grows linearly from zero.
@@ -77,7 +77,7 @@ class TrainConfig:
                 "epochs": (1, math.inf),
                 "max_minutes": (Excluded(0), math.inf),
                 "batch_size": (1, math.inf),
-                "learning_rate": (Excluded(0), math.inf),
+                "learning_rate": (Excluded(0), 1e3),
                 "weight_decay": (0, math.inf),
                 "warmup_steps": (0, math.inf),
                 "minimum_learning_rate": (0, math.inf),
@@ -88,9 +88,9 @@ class TrainConfig:
                 "early_stopping_epochs": (1, math.inf),
                 # torch's generators take seeds up to this
                 "seed": (0, 2**63 - 1),
-                "devices": (1, math.inf),
-                "threads": (1, math.inf),
-                "workers": (0, math.inf),
+                "devices": (1, 4096),
+                "threads": (1, 4096),
+                "workers": (0, 4096),
                 "validate_every_epochs": (1, math.inf),
                 "save_every_minutes": (0, math.inf),
                 "log_every_steps": (1, math.inf),

@@ -91,11 +91,18 @@ class TrainingModule(LightningModule):
 
     def configure_optimizers(self) -> Optimizer:
         parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
-        options: dict[str, Any] = {"lr": self.config.learning_rate, "weight_decay": self.config.weight_decay}
+        # biases and scales set sizes that nothing else does: only matrices decay
+        decaying = [parameter for parameter in parameters if _is_matrix(parameter)]
+        others = [parameter for parameter in parameters if not _is_matrix(parameter)]
+        groups = [
+            {"params": decaying, "weight_decay": self.config.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        options: dict[str, Any] = {"lr": self.config.learning_rate}
         if self.config.optimizer != "soap":
             # the fused kernel is the fastest for many small tensors; it does not know complex numbers
             options["fused"] = all(parameter.is_floating_point() for parameter in parameters)
-        return OPTIMIZERS[self.config.optimizer](parameters, **options)
+        return OPTIMIZERS[self.config.optimizer]([group for group in groups if group["params"]], **options)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         if device.type == "cpu":
@@ -113,10 +120,9 @@ class TrainingModule(LightningModule):
         return losses["loss"]
 
     def configure_gradient_clipping(self, optimizer: Optimizer, *_: Any, **__: Any) -> None:
-        if self.config.gradient_clip is None:
-            return
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-        norm = torch.nn.utils.clip_grad_norm_(parameters, self.config.gradient_clip)
+        largest = math.inf if self.config.gradient_clip is None else self.config.gradient_clip
+        norm = torch.nn.utils.clip_grad_norm_(parameters, largest)
         if not math.isfinite(norm.item()):
             raise UserError(
                 f"the gradient of the loss is {norm.item()} in {self._where()}, though the loss is finite. "
@@ -164,3 +170,7 @@ class TrainingModule(LightningModule):
 
     def _where(self) -> str:
         return f"epoch {self.progress.epoch + 1}, step {self.progress.step + 1}"
+
+
+def _is_matrix(parameter: Tensor) -> bool:
+    return parameter.ndim > 1 and min(parameter.shape[-2:]) > 1

@@ -1,8 +1,9 @@
 """SOAP: Adam in the eigenbasis of Shampoo's preconditioner (Vyas et al. 2024, arXiv:2409.11321).
 
-A matrix G of gradients has the second moments L = E[G G^T] and R = E[G^T G]. Rotated into their eigenvectors its
-entries are nearly uncorrelated, which is where Adam's division by each entry's own size is at its best. The price is a
-few products of small matrices a step: little beside the loss of a network whose forces are a derivative themselves.
+A matrix G of gradients has Shampoo's left and right preconditioners L = E[G G^T] and R = E[G^T G]. Projected on their
+eigenvectors its entries are nearly uncorrelated, which is where Adam's division by each entry's own size is at its
+best. The price is a few products of small matrices a step: little beside the loss of a network whose forces are a
+derivative themselves.
 """
 
 from __future__ import annotations
@@ -15,29 +16,34 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.optim import Optimizer
 
-# steps between two corrections of the eigenvectors, by one step of subspace iteration (the paper's section 4)
+from sciml.core.errors import UserError
+
+# steps between two corrections of the eigenvectors (precondition frequency, section 5 of the paper)
 STEPS_PER_CORRECTION = 10
-# a side longer than this is left as it is: its eigenvectors would cost more than they bring
+# a longer side is not projected (the paper's one-sided SOAP): its eigenvectors would cost more than they bring
 LONGEST_SIDE = 1024
+# entries of a projected gradient below this part of the largest are its rounding: they get no step of full size
+ROUNDING = 100
 
 
 class SOAP(Optimizer):
     """SOAP with decoupled weight decay.
 
     The last two dimensions of a parameter are taken as a matrix and those before as a stack of them. Vectors, scalars
-    and complex parameters get Adam's step.
+    and the parts of complex numbers get AdamW's step.
 
     Args:
-        parameters: tensors to train.
+        parameters: tensors to train, or groups of them as every optimiser of torch takes them.
         lr: learning rate.
-        betas: decay of the mean of the gradient, and of its second moments in both bases.
+        betas: decay of the mean of the gradient, and of its second moments and preconditioners; the defaults are
+            those of the paper's section 5.
         eps: added to the root of the second moment, as in Adam.
         weight_decay: decoupled, as in AdamW: the weights shrink by lr * weight_decay a step.
     """
 
     def __init__(
         self,
-        parameters: Iterable[Tensor],
+        parameters: Iterable[Tensor] | Iterable[dict[str, Any]],
         lr: float = 3e-3,
         betas: tuple[float, float] = (0.95, 0.95),
         eps: float = 1e-8,
@@ -47,6 +53,11 @@ class SOAP(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """One step; the first leaves matrices as they are, and takes its gradient for the preconditioners alone.
+
+        Raises:
+            UserError: a first gradient that is not finite, or whose square is not.
+        """
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -60,71 +71,81 @@ class SOAP(Optimizer):
     def _step(self, parameter: Tensor, group: dict[str, Any]) -> None:
         gradient, state = parameter.grad, self.state[parameter]
         assert gradient is not None
+        sides = _sides(gradient)
+        if gradient.is_complex():
+            parameter, gradient = torch.view_as_real(parameter), torch.view_as_real(gradient)
         beta1, beta2 = group["betas"]
         if not state:
             state["step"] = 0
             state["mean"] = torch.zeros_like(gradient)
-            state["square"] = torch.zeros_like(gradient, dtype=gradient.abs().dtype)
-            for side in _sides(gradient):
-                moment = _moment(gradient, side)
-                state[f"{side}_moment"] = (1 - beta2) * moment
-                state[f"{side}_vectors"] = _eigenvectors(moment)
+            state["second_moment"] = torch.zeros_like(gradient)
+            for side in sides:
+                preconditioner = _outer(gradient, side)
+                state[f"{side}_preconditioner"] = (1 - beta2) * preconditioner
+                state[f"{side}_basis"] = _eigenvectors(preconditioner)
+            if sides:
+                return  # its own eigenvectors make it diagonal, and all else would be rounding divided by itself
         else:
-            for side in _sides(gradient):
-                state[f"{side}_moment"].lerp_(_moment(gradient, side), 1 - beta2)
+            for side in sides:
+                state[f"{side}_preconditioner"].lerp_(_outer(gradient, side), 1 - beta2)
         state["step"] += 1
 
-        turned = _turned(gradient, state)
+        projected = _project(gradient, state)
         state["mean"].lerp_(gradient, 1 - beta1)
-        state["square"].mul_(beta2).add_((turned * turned.conj()).real, alpha=1 - beta2)
-        size = (state["square"] / (1 - beta2 ** state["step"])).sqrt_().add_(group["eps"])
-        update = _turned(state["mean"] / (1 - beta1 ** state["step"]), state) / size
+        state["second_moment"].mul_(beta2).addcmul_(projected, projected, value=1 - beta2)
+        size = (state["second_moment"] / (1 - beta2 ** state["step"])).sqrt_().add_(group["eps"])
+        if sides:
+            size += ROUNDING * torch.finfo(size.dtype).eps * size.amax((-2, -1), keepdim=True)
+        update = _project(state["mean"] / (1 - beta1 ** state["step"]), state) / size
         parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        parameter.sub_(_turned_back(update, state), alpha=group["lr"])
+        parameter.sub_(_project_back(update, state), alpha=group["lr"])
         if state["step"] % STEPS_PER_CORRECTION == 0:
-            for side in _sides(gradient):
+            for side in sides:
                 _correct(state, side)
 
 
 def _sides(gradient: Tensor) -> list[str]:
-    """Which sides of the matrix are turned."""
-    if gradient.ndim < 2 or gradient.is_complex() or 1 in gradient.shape[-2:]:
+    """Which sides of the matrix are projected."""
+    if gradient.ndim < 2 or gradient.is_complex() or min(gradient.shape[-2:]) < 2:
         return []
     return [side for side, size in zip(("left", "right"), gradient.shape[-2:], strict=True) if size <= LONGEST_SIDE]
 
 
-def _moment(gradient: Float[Tensor, "... a b"], side: str) -> Float[Tensor, "... s s"]:
+def _outer(gradient: Float[Tensor, "*m a b"], side: str) -> Float[Tensor, "*m s s"]:
     return gradient @ gradient.mT if side == "left" else gradient.mT @ gradient
 
 
-def _turned(x: Tensor, state: dict[str, Any]) -> Tensor:
-    """x in the basis of the eigenvectors."""
-    if "left_vectors" in state:
-        x = state["left_vectors"].mT @ x
-    return x @ state["right_vectors"] if "right_vectors" in state else x
+def _project(x: Tensor, state: dict[str, Any]) -> Tensor:
+    if "left_basis" in state:
+        x = state["left_basis"].mT @ x
+    return x @ state["right_basis"] if "right_basis" in state else x
 
 
-def _turned_back(x: Tensor, state: dict[str, Any]) -> Tensor:
-    if "left_vectors" in state:
-        x = state["left_vectors"] @ x
-    return x @ state["right_vectors"].mT if "right_vectors" in state else x
+def _project_back(x: Tensor, state: dict[str, Any]) -> Tensor:
+    if "left_basis" in state:
+        x = state["left_basis"] @ x
+    return x @ state["right_basis"].mT if "right_basis" in state else x
 
 
-def _eigenvectors(moment: Float[Tensor, "... s s"]) -> Float[Tensor, "... s s"]:
+def _eigenvectors(preconditioner: Float[Tensor, "*m s s"]) -> Float[Tensor, "*m s s"]:
     """Columns, that of the largest eigenvalue first."""
-    return torch.linalg.eigh(moment.double()).eigenvectors.flip(-1).to(moment).contiguous()
+    if not torch.isfinite(preconditioner).all():
+        raise UserError("the first gradient, or its square, is not finite. Lower the weights of the loss.")
+    return torch.linalg.eigh(preconditioner.double()).eigenvectors.flip(-1).to(preconditioner).contiguous()
 
 
 def _correct(state: dict[str, Any], side: str) -> None:
-    """One step of subspace iteration; the columns are put in order first, and Adam's squares follow their columns."""
-    moment, vectors = state[f"{side}_moment"], state[f"{side}_vectors"]
-    moved = moment @ vectors
-    order = (vectors * moved).sum(-2).argsort(dim=-1, descending=True, stable=True)
+    """One step of subspace iteration (the paper's algorithm 4).
+
+    The columns are put in order first, and Adam's second moments follow their columns.
+    """
+    basis, second_moment = state[f"{side}_basis"], state["second_moment"]
+    moved = state[f"{side}_preconditioner"] @ basis
+    order = (basis * moved).sum(-2).argsort(dim=-1, descending=True, stable=True)
     # contiguous, as a checkpoint has them: the layout decides how products are summed, and so their last digits
-    turned = torch.linalg.qr(moved.gather(-1, order.unsqueeze(-2).expand_as(moved))).Q
-    state[f"{side}_vectors"] = turned.contiguous()
-    square = state["square"]
+    corrected = torch.linalg.qr(moved.gather(-1, order.unsqueeze(-2).expand_as(moved))).Q
+    state[f"{side}_basis"] = corrected.contiguous()
     if side == "left":
-        state["square"] = square.gather(-2, order.unsqueeze(-1).expand_as(square))
+        state["second_moment"] = second_moment.gather(-2, order.unsqueeze(-1).expand_as(second_moment))
     else:
-        state["square"] = square.gather(-1, order.unsqueeze(-2).expand_as(square))
+        state["second_moment"] = second_moment.gather(-1, order.unsqueeze(-2).expand_as(second_moment))

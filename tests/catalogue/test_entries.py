@@ -8,17 +8,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ase.data import atomic_numbers
 
 from sciml.cli.domains import load_domain
 from sciml.core.catalogue import contents_sha256, data_places, entries
 from sciml.core.config import compose, parse, resolve
 from sciml.core.plain_yaml import dump_yaml, parse_yaml, read_yaml
+from sciml.gnn.potential import build_potential
 
 ROOT = Path(__file__).parents[2]
 MODELS, DATASETS, EXPERIMENTS = (sorted(entries(kind)) for kind in ("models", "datasets", "experiments"))
 # any will do to fill the other place of an experiment that tries one entry
 MODEL_OF_DOMAIN = {"materials": "painn"}
 DATASET_OF_DOMAIN = {"materials": "mlearn-si"}
+
+
+# the experiment behind each row of the README's first table
+README_ROWS = {
+    "QACE, mlearn silicon": "si-qace",
+    "PaiNN, the same": "si-painn",
+    "QACE, mlearn lithium": "li-qace",
+    "QACE, our own DFT silicon": "si-gpaw",
+    "QACE, acetylacetone at 300 K": "acac-qace",
+}
 
 
 def parsed(experiment: str | Path) -> Any:
@@ -78,6 +90,34 @@ def test_a_recorded_score_belongs_to_an_experiment_and_says_how_it_was_got():
     for path in ROOT.glob("experiments/*/*.expected.json"):
         assert path.name.removesuffix(".expected.json") in EXPERIMENTS, path
         assert {"seed", "tolerance", "machine"} <= json.loads(path.read_text()).keys(), path
+
+
+def expected(name: str) -> dict[str, Any]:
+    return json.loads((entries("experiments")[name].parent / f"{name}.expected.json").read_text())
+
+
+RECORDED = sorted(path.name.removesuffix(".expected.json") for path in ROOT.glob("experiments/*/*.expected.json"))
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_recorded_score_is_of_the_network_as_it_is_now(name: str):
+    config = parsed(name)
+    elements = [atomic_numbers[symbol] for symbol in config.dataset.elements]
+    potential = build_potential(config.model, elements, [0.0] * len(elements))
+    assert sum(parameter.numel() for parameter in potential.parameters()) == expected(name)["parameters"]
+    assert config.train.max_minutes == expected(name)["minutes"]
+
+
+@pytest.mark.parametrize(("row", "name"), README_ROWS.items())
+def test_the_first_table_of_the_readme_has_the_recorded_scores(row: str, name: str):
+    line = next(line for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if row in line)
+    recorded = expected(name)
+    scores = next(iter(recorded["splits"].values()))
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    quoted = [float(cell.split()[0]) for cell in cells[1:] if cell != "-"]
+    stress = [scores["stress_mae_gpa"]] if "stress_mae_gpa" in scores else []
+    figures = [recorded["minutes"], scores["energy_mae_mev_per_atom"], scores["forces_mae_ev_per_angstrom"], *stress]
+    assert quoted == [float(f"{figure:.2g}") for figure in figures]
 
 
 @pytest.mark.parametrize("folder", [*ROOT.glob("models/*"), *ROOT.glob("datasets/*")], ids=lambda path: path.name)

@@ -98,6 +98,15 @@ def test_an_existing_run_is_refused_then_replaced(line: Path, capsys: pytest.Cap
     assert not marker.exists()
 
 
+def test_the_home_folder_in_paths_of_runs(line: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("HOME", str(home := tmp_path / "home"))
+    assert main(["train", "line", "--run", "~/a"]) == 0
+    assert (home / "a" / "run.json").is_file()
+    assert not Path("~").exists()
+    for verb in ("evaluate", "report"):
+        assert main([verb, "~/a"]) == 0
+
+
 def test_a_broken_build_leaves_no_run_and_keeps_the_old_one(line: Path, monkeypatch: pytest.MonkeyPatch):
     assert main(["train", "line"]) == 0
     before = Path("runs/line/run.json").read_bytes()

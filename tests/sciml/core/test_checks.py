@@ -28,7 +28,7 @@ inf = math.inf
         # whole numbers keep their digits, however many
         ((0, 2**63 - 1), 2**63, "between 0 and 9223372036854775807"),
         ((0, 2**63 - 1), 10**400, "between 0 and 9223372036854775807"),
-        ((1, inf), inf, "at least 1"),
+        ((1, inf), inf, "a finite number, at least 1"),
         ((1, inf), math.nan, "at least 1"),
     ],
 )

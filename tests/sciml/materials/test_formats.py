@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import pickle
 from pathlib import Path
 
@@ -78,3 +79,35 @@ def test_a_format_that_is_none(tmp_path: Path) -> None:
 def test_databases_on_servers_are_all_refused() -> None:
     servers = {name for name, kind in ioformats.items() if kind.module_name == "ase.io.db"} - {"db", "json"}
     assert servers <= set(REFUSED_FORMATS)
+
+
+ONE = "1\nProperties=species:S:1:pos:R:3\nSi 0.0 0.0 0.0\n"
+
+
+def test_structures_behind_an_empty_line_are_not_lost(tmp_path: Path) -> None:
+    """ASE ends at an empty line without a word; several of them at the end of a file do no harm."""
+    (file := tmp_path / "a.extxyz").write_text(ONE + ONE + "\n \n")
+    assert len(read_structures(file)) == 2
+    for text in (ONE + "\n" + ONE, "\n" + ONE):
+        file.write_text(text)
+        with pytest.raises(UserError, match="an empty line stands before a structure"):
+            read_structures(file)
+
+
+def test_a_byte_order_mark_is_named(tmp_path: Path) -> None:
+    (file := tmp_path / "a.extxyz").write_text(ONE, encoding="utf-8-sig")
+    with pytest.raises(UserError, match="byte order mark"):
+        read_structures(file)
+
+
+def test_lattice_vectors_behind_the_atoms(tmp_path: Path) -> None:
+    vectors = "VEC1 5 0 0\nVEC2 0 5 0\nVEC3 0 0 5\n"
+    (file := tmp_path / "a.xyz").write_text("1\n\nSi 0.0 0.0 0.0\n" + vectors)
+    assert read_structures(file, "extxyz")[0].cell.diagonal().tolist() == [5, 5, 5]
+
+
+@pytest.mark.parametrize("name", ["a.traj.gz", "a.db.gz", "a.extxyz"])
+def test_packed_files_that_are_no_text_or_hide_it(name: str, tmp_path: Path) -> None:
+    (file := tmp_path / name).write_bytes(gzip.compress(ONE.encode()))
+    with pytest.raises(UserError, match="Unpack it first"):
+        read_structures(file)

@@ -480,12 +480,10 @@ def test_gradient_that_is_not_finite(toy: ModuleType, new_run: NewRun) -> None:
 
     with pytest.raises(UserError, match=r"the gradient of the loss is nan in epoch 2, step 5, though"):
         fit(after_steps(problem, 5, spoil), dataclasses.replace(QUICK, save_every_minutes=0.0), run)
-    # without clipping the gradient is not looked at, but weights are before they are saved
-    problem, run = toy.make_problem(), new_run("b")
+    # also where nothing is clipped
     config = dataclasses.replace(QUICK, save_every_minutes=0.0, gradient_clip=None)
-    with pytest.raises(UserError, match=r"the weights `network\.|the weights `layers"):
-        fit(after_steps(problem, 5, spoil), config, run)
-    assert load_checkpoint(run.last)[1]["training"]["step"] == 4
+    with pytest.raises(UserError, match=r"the gradient of the loss is nan in epoch 2, step 5, though"):
+        fit(after_steps(toy.make_problem(), 5, spoil), config, new_run("b"))
 
 
 def test_score_that_is_not_finite(toy: ModuleType, new_run: NewRun) -> None:

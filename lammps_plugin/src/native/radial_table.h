@@ -1,0 +1,67 @@
+// Functions of the distance as polynomials of degree five between knots (quintic Hermite interpolation): value, slope
+// and curvature are exact at the knots and continuous everywhere.
+
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "simd.h"
+
+namespace sciml::SCIML_ISA {
+
+template <typename T>
+class RadialTable {
+public:
+    // `fill` writes value, slope and curvature [3][columns] at a distance
+    RadialTable() = default;
+    RadialTable(int columns, int intervals, double cutoff, const std::function<void(double, double*)>& fill)
+        : columns_(columns), intervals_(intervals), per_step_(intervals / cutoff) {
+        data_.resize(std::size_t(intervals) * 6 * columns);
+        std::vector<double> left(3 * columns), right(3 * columns);
+        const double h = cutoff / intervals;
+        fill(0.0, left.data());
+        for (int i = 0; i < intervals; ++i) {
+            fill((i + 1) * h, right.data());
+            for (int c = 0; c < columns; ++c) {
+                const double f0 = left[c], d0 = h * left[columns + c], s0 = h * h * left[2 * columns + c];
+                const double f1 = right[c], d1 = h * right[columns + c], s1 = h * h * right[2 * columns + c];
+                // what is left of the end's value, slope and curvature after the quadratic that fits the start
+                const double f = f1 - f0 - d0 - 0.5 * s0, d = d1 - d0 - s0, s = s1 - s0;
+                const double a[6] = {f0, d0, 0.5 * s0, 10 * f - 4 * d + 0.5 * s, -15 * f + 7 * d - s, 6 * f - 3 * d + 0.5 * s};
+                for (int k = 0; k < 6; ++k) data_[(std::size_t(i) * 6 + k) * columns + c] = T(a[k]);
+            }
+            left = right;
+        }
+    }
+
+    // where the polynomials of a distance below the cutoff stand
+    const T* row(double distance, T& fraction) const {
+        const double x = distance * per_step_;
+        int i = int(x);
+        if (i >= intervals_) i = intervals_ - 1;
+        fraction = T(x - i);
+        return data_.data() + std::size_t(i) * 6 * columns_;
+    }
+    T per_step() const { return T(per_step_); }
+    int columns() const { return columns_; }
+
+    static inline Vector<T> value(const T* row, int columns, T t) {
+        return at(row) + t * (at(row + columns) + t * (at(row + 2 * columns) + t * (at(row + 3 * columns) +
+               t * (at(row + 4 * columns) + t * at(row + 5 * columns)))));
+    }
+    // the slope is by the fraction: times per_step() it is by the distance
+    static inline void value_and_slope(const T* row, int columns, T t, Vector<T>& value, Vector<T>& slope) {
+        const Vector<T> a1 = at(row + columns), a2 = at(row + 2 * columns), a3 = at(row + 3 * columns);
+        const Vector<T> a4 = at(row + 4 * columns), a5 = at(row + 5 * columns);
+        value = at(row) + t * (a1 + t * (a2 + t * (a3 + t * (a4 + t * a5))));
+        slope = a1 + t * (T(2) * a2 + t * (T(3) * a3 + t * (T(4) * a4 + t * (T(5) * a5))));
+    }
+
+private:
+    int columns_ = 0, intervals_ = 0;
+    double per_step_ = 0;
+    Array<T> data_;
+};
+
+}  // namespace sciml::SCIML_ISA

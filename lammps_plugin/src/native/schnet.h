@@ -1,0 +1,216 @@
+// SchNet (Schuett et al. 2018, arXiv:1712.06113) with its derivative by the edges, as sciml/gnn/schnet.py has it.
+//
+// Forward, a layer sums over neighbours the filter times f, a linear image of the neighbour's features. Backward, the
+// slopes of the energy by these sums are gathered over neighbours in the same way. Kept are f and the sums of each
+// layer, the latter overwritten by their slopes; all else is computed again in blocks of atoms.
+
+#pragma once
+
+#include <algorithm>
+
+#include "dense.h"
+#include "model.h"
+#include "radial_table.h"
+
+namespace sciml::SCIML_ISA {
+
+template <typename T>
+struct SchNetWeights {
+    struct Layer {
+        Dense<T> before, after1, after2;
+        RadialTable<T> filter;
+    };
+    int channels = 0, hidden = 0, n_species = 0;  // the first two padded
+    double cutoff = 0;
+    Array<T> embedding;  // [species, c]
+    std::vector<Layer> layers;
+    Dense<T> readout1;
+    Array<T> readout2;
+    T readout2_bias = 0;
+};
+
+template <typename T>
+class SchNet final : public Model {
+public:
+    explicit SchNet(SchNetWeights<T> weights) : w_(std::move(weights)), c_(w_.channels) {
+        first_.resize(std::size_t(w_.n_species) * c_);
+        dense<false>(w_.n_species, w_.embedding.data(), c_, w_.layers[0].before.weight.data(), c_, c_, first_.data(), c_);
+        // energies are counted from lone atoms
+        lone_.assign(w_.n_species, 0.0);
+        std::vector<int> species(w_.n_species);
+        for (int k = 0; k < w_.n_species; ++k) species[k] = k;
+        std::vector<std::int64_t> rows(w_.n_species + 1, 0);
+        std::vector<double> energy(w_.n_species);
+        Exchange none;
+        evaluate({w_.n_species, w_.n_species, species.data(), rows.data(), nullptr, nullptr}, none, energy.data(), nullptr);
+        lone_ = energy;
+    }
+
+    void evaluate(const Neighbourhood& near, Exchange& exchange, double* energy, double* slope) override {
+        const int n_layers = int(w_.layers.size()), n = near.n_own, c = c_;
+        sums_.resize(n_layers);
+        sent_.resize(n_layers);
+        for (auto& rows : sums_) rows.resize(std::size_t(near.n_all) * c);
+        for (auto& rows : sent_) rows.resize(std::size_t(near.n_all) * c);
+        features_.resize(std::size_t(n) * c);
+        for (int i = 0; i < n; ++i)
+            std::memcpy(&features_[std::size_t(i) * c], &w_.embedding[std::size_t(near.species[i]) * c], sizeof(T) * c);
+        for (int layer = 0; layer < n_layers; ++layer) {
+            if (layer) exchange.forward(sent_[layer].data(), c);
+#pragma omp parallel for schedule(static)
+            for (int i = 0; i < n; ++i) receive(near, layer, i);
+            advance(near, layer);
+        }
+        finish(near, energy);
+        for (int layer = n_layers - 1; layer >= 0; --layer) {
+            exchange.forward(sums_[layer].data(), c);
+            back(near, layer, slope);
+        }
+    }
+
+private:
+    static constexpr int block = 24;
+
+    SchNetWeights<T> w_;
+    int c_;
+    Array<T> first_;                       // [species, c]: f of the first layer
+    std::vector<double> lone_;             // [species]
+    std::vector<Array<T>> sums_, sent_;    // by layer [n_all, c]: sums over neighbours, then their slopes; f
+    Array<T> features_;                    // [n_own, c], on the way back the slopes by them
+
+    const T* sent_by(const Neighbourhood& near, int layer, int j) const {
+        return layer ? &sent_[layer][std::size_t(j) * c_] : &first_[std::size_t(near.species[j]) * c_];
+    }
+
+    void receive(const Neighbourhood& near, int layer, int i) {
+        const int c = c_;
+        const RadialTable<T>& filter = w_.layers[layer].filter;
+        T* to = &sums_[layer][std::size_t(i) * c];
+        std::memset(to, 0, sizeof(T) * c);
+        for (std::int64_t e = near.row_start[i]; e < near.row_start[i + 1]; ++e) {
+            const double* d = near.vector + 3 * e;
+            const double distance = std::sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
+            if (distance >= w_.cutoff) continue;
+            T t;
+            const T* row = filter.row(distance, t);
+            const T* from = sent_by(near, layer, near.neighbour[e]);
+            for (int k = 0; k < c; k += lanes<T>) at(to + k) += RadialTable<T>::value(row + k, c, t) * at(from + k);
+        }
+    }
+
+    // features += after(sums), and what is sent in the next layer
+    void advance(const Neighbourhood& near, int layer) {
+        const int c = c_;
+        const auto& w = w_.layers[layer];
+#pragma omp parallel
+        {
+            Array<T> hidden(block * c);
+#pragma omp for schedule(static)
+            for (int begin = 0; begin < near.n_own; begin += block) {
+                const int rows = std::min(block, near.n_own - begin);
+                T* x = &features_[std::size_t(begin) * c];
+                hidden_layer(w.after1, rows, &sums_[layer][std::size_t(begin) * c], c, hidden.data(), nullptr);
+                add_rows(rows, w.after2.bias.data(), x);
+                dense<true>(rows, hidden.data(), c, w.after2.weight.data(), c, c, x, c);
+                if (layer + 1 < int(w_.layers.size()))
+                    dense<false>(rows, x, c, w_.layers[layer + 1].before.weight.data(), c, c, &sent_[layer + 1][std::size_t(begin) * c], c);
+            }
+        }
+    }
+
+    void add_rows(int rows, const T* bias, T* x) const {
+        for (int r = 0; r < rows; ++r)
+            for (int i = 0; i < c_; ++i) x[r * c_ + i] += bias[i];
+    }
+
+    // padded columns get a constant of the activation too, but no weight takes it further
+    static void hidden_layer(const Dense<T>& layer, int rows, const T* in, int inputs, T* hidden, T* slope) {
+        fill_rows(rows, layer.bias.data(), layer.outputs, hidden, layer.outputs);
+        dense<true>(rows, in, inputs, layer.weight.data(), layer.inputs, layer.outputs, hidden, layer.outputs);
+        softplus(rows * layer.outputs, hidden, hidden, slope);
+    }
+
+    // the readout, and its slopes in place of the features
+    void finish(const Neighbourhood& near, double* energy) {
+        const int c = c_, h = w_.hidden;
+#pragma omp parallel
+        {
+            Array<T> hidden(block * h), slope(block * h);
+#pragma omp for schedule(static)
+            for (int begin = 0; begin < near.n_own; begin += block) {
+                const int rows = std::min(block, near.n_own - begin);
+                T* x = &features_[std::size_t(begin) * c];
+                hidden_layer(w_.readout1, rows, x, c, hidden.data(), slope.data());
+                for (int r = 0; r < rows; ++r) {
+                    double total = w_.readout2_bias;
+                    for (int i = 0; i < h; ++i) {
+                        total += double(hidden[r * h + i]) * w_.readout2[i];
+                        slope[r * h + i] *= w_.readout2[i];
+                    }
+                    energy[begin + r] = total - lone_[near.species[begin + r]];
+                }
+                dense<false>(rows, slope.data(), h, w_.readout1.transposed.data(), h, c, x, c);
+                slopes_of_sums(int(w_.layers.size()) - 1, begin, rows);
+            }
+        }
+    }
+
+    // slopes by the sums of a layer, in their place, from those by the features after it
+    void slopes_of_sums(int layer, int begin, int rows) {
+        const int c = c_;
+        const auto& w = w_.layers[layer];
+        thread_local Array<T> hidden, slope, back;
+        hidden.resize(block * c), slope.resize(block * c), back.resize(block * c);
+        T* sums = &sums_[layer][std::size_t(begin) * c];
+        hidden_layer(w.after1, rows, sums, c, hidden.data(), slope.data());
+        dense<false>(rows, &features_[std::size_t(begin) * c], c, w.after2.transposed.data(), c, c, back.data(), c);
+        for (int i = 0; i < rows * c; ++i) back[i] *= slope[i];
+        dense<false>(rows, back.data(), c, w.after1.transposed.data(), c, c, sums, c);
+    }
+
+    void back(const Neighbourhood& near, int layer, double* slope) {
+        const int c = c_;
+#pragma omp parallel
+        {
+            Array<T> gathered(block * c);
+#pragma omp for schedule(static)
+            for (int begin = 0; begin < near.n_own; begin += block) {
+                const int rows = std::min(block, near.n_own - begin);
+                std::fill(gathered.begin(), gathered.end(), T(0));
+                for (int r = 0; r < rows; ++r) gather(near, layer, begin + r, &gathered[r * c], slope);
+                if (!layer) continue;
+                dense<true>(rows, gathered.data(), c, w_.layers[layer].before.transposed.data(), c, c, &features_[std::size_t(begin) * c], c);
+                slopes_of_sums(layer - 1, begin, rows);
+            }
+        }
+    }
+
+    // over the neighbours of atom i: the slope by what it sent, and half the slope of each pair by its vector
+    void gather(const Neighbourhood& near, int layer, int i, T* to, double* slope) const {
+        const int c = c_;
+        const RadialTable<T>& filter = w_.layers[layer].filter;
+        const T *gi = &sums_[layer][std::size_t(i) * c], *fi = sent_by(near, layer, i);
+        for (std::int64_t e = near.row_start[i]; e < near.row_start[i + 1]; ++e) {
+            const double* d = near.vector + 3 * e;
+            const double distance = std::sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
+            double* out = slope + 3 * e;
+            if (layer == int(w_.layers.size()) - 1) out[0] = out[1] = out[2] = 0;
+            if (distance >= w_.cutoff) continue;
+            T t;
+            const T* row = filter.row(distance, t);
+            const int j = near.neighbour[e];
+            const T *gj = &sums_[layer][std::size_t(j) * c], *fj = sent_by(near, layer, j);
+            Vector<T> radial{};
+            for (int k = 0; k < c; k += lanes<T>) {
+                Vector<T> f, f1;
+                RadialTable<T>::value_and_slope(row + k, c, t, f, f1);
+                radial += f1 * (at(fj + k) * at(gi + k) + at(fi + k) * at(gj + k));
+                at(to + k) += f * at(gj + k);
+            }
+            const double half = 0.5 * double(sum<T>(radial)) * filter.per_step() / distance;
+            for (int m = 0; m < 3; ++m) out[m] += half * d[m];
+        }
+    }
+};
+
+}  // namespace sciml::SCIML_ISA
