@@ -22,7 +22,7 @@ from nequip.scripts._compile_utils import COMPILE_TARGET_DICT
 from nequip.train import NequIPLightningModule
 from nequip.utils.aot import aot_export_model
 from nequip.utils.aoti_metadata import NEQUIP_AOTI_INPUTS_KEY, NEQUIP_AOTI_OUTPUTS_KEY, serialize_aoti_keys
-from nequip.utils.global_state import set_global_state
+from nequip.utils.global_state import TF32_KEY, set_global_state
 from protocol import Model, Sample, Training, Workload, serve
 
 # vesin takes about half the time of the default, matscipy, and NequIP offers it as an option
@@ -155,7 +155,7 @@ def _compile(network: GraphModel, atoms: Atoms, transforms: list[Callable], file
     target = COMPILE_TARGET_DICT["ase"]
     metadata = {
         **network.metadata,
-        "tf32": "0",
+        TF32_KEY: "0",
         NEQUIP_AOTI_INPUTS_KEY: serialize_aoti_keys(target["input"]),
         NEQUIP_AOTI_OUTPUTS_KEY: serialize_aoti_keys(target["output"]),
     }
