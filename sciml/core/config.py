@@ -205,7 +205,10 @@ class _Parser:
         fields = {field.name: field for field in dataclasses.fields(cls) if field.init}  # pyright: ignore[reportArgumentType]
         for key in raw:
             if key not in fields and f"{prefix}{key}" not in _CHOOSERS:
-                raise self.unknown(f"{prefix}{key}", [f"{prefix}{field}" for field in fields])
+                # a config class may know what else its keys are called elsewhere
+                meant = getattr(cls, "OTHER_NAMES", {}).get(key)
+                near = [f"{prefix}{field}" for field in ([meant] if meant else fields)]
+                raise self.unknown(f"{prefix}{key}", near, meant is not None)
         values = {}
         for key, field in fields.items():
             if key in raw:
@@ -255,9 +258,9 @@ class _Parser:
         except (argparse.ArgumentError, TypeError, ValueError, OverflowError, RecursionError):
             raise problem from None
 
-    def unknown(self, key: str, siblings: list[str]) -> UserError:
-        """Names the nearest key beside it, else the nearest one anywhere: `epochs` -> `train.epochs`."""
-        hint = suggest(key, siblings)
+    def unknown(self, key: str, siblings: list[str], is_meant: bool = False) -> UserError:
+        """Names the key that is meant, or the nearest one beside it, or anywhere: `epochs` -> `train.epochs`."""
+        hint = f"did you mean `{siblings[0]}`?" if is_meant else suggest(key, siblings)
         if not hint:
             last = key.rpartition(".")[2]
             same = [known for known in self.known if known.rpartition(".")[2] == last]

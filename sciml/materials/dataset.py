@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -66,6 +66,8 @@ class DatasetConfig:
         maximum_force_ev_per_angstrom: structures with larger forces are refused.
         check_units: compare forces with energies and distances with radii, and refuse what does not fit.
     """
+
+    OTHER_NAMES: ClassVar[dict[str, str]] = {"units": "variables", "key": "keys", "valid": "validation"}
 
     name: str | None = None
     files: dict[str, FileConfig] = field(default_factory=dict)

@@ -213,8 +213,8 @@ def check_forces(structure: Structure, maximum_force_ev_per_angstrom: float) -> 
     if size[k] > maximum_force_ev_per_angstrom:
         raise UserError(
             f"{structure.name}: the force on atom {k} is {size[k]:.4g} eV/angstrom, but none above "
-            f"{maximum_force_ev_per_angstrom:g} is believed. Remove the structure, declare the file's unit "
-            "(dataset.variables.forces), or raise dataset.maximum_force_ev_per_angstrom."
+            f"{maximum_force_ev_per_angstrom:g} is believed. Declare the file's unit if it is another "
+            "(dataset.variables.forces), remove the structure, or raise dataset.maximum_force_ev_per_angstrom."
         )
 
 

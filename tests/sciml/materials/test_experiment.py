@@ -66,6 +66,12 @@ def test_a_key_of_another_architecture() -> None:
         parse(config_class(raw), raw, "x.yaml")
 
 
+def test_what_units_are_called_here_is_said() -> None:
+    raw = {"dataset": {"train": "x.xyz", "units": {"energy": "kcal/mol"}}, "model": {"architecture": "painn"}}
+    with pytest.raises(UserError, match=r"`dataset.units` is not a key; did you mean `dataset.variables`\?"):
+        parse(config_class(raw), raw, "x.yaml")
+
+
 def test_the_problem(files: dict[str, str], alloys: list[Structure]) -> None:
     _, config = configured(files)
     problem = build(config)
