@@ -22,7 +22,7 @@ from sciml.train.problem import Problem
 from sciml.train.progress import Progress
 from sciml.train.ranks import largest_over_ranks, rank, world_size
 from sciml.train.schedule import Best, Plateau, fraction_done, learning_rate
-from sciml.train.soap import SOAP
+from sciml.train.soap import SOAP, is_matrix
 from sciml.train.validation import Totals, to_numbers
 
 OPTIMIZERS = {"adam": Adam, "adamw": AdamW, "soap": SOAP}
@@ -92,8 +92,8 @@ class TrainingModule(LightningModule):
     def configure_optimizers(self) -> Optimizer:
         parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         # biases and scales set sizes that nothing else does: only matrices decay
-        decaying = [parameter for parameter in parameters if _is_matrix(parameter)]
-        others = [parameter for parameter in parameters if not _is_matrix(parameter)]
+        decaying = [parameter for parameter in parameters if is_matrix(parameter)]
+        others = [parameter for parameter in parameters if not is_matrix(parameter)]
         groups = [
             {"params": decaying, "weight_decay": self.config.weight_decay},
             {"params": others, "weight_decay": 0.0},
@@ -170,7 +170,3 @@ class TrainingModule(LightningModule):
 
     def _where(self) -> str:
         return f"epoch {self.progress.epoch + 1}, step {self.progress.step + 1}"
-
-
-def _is_matrix(parameter: Tensor) -> bool:
-    return parameter.ndim > 1 and min(parameter.shape[-2:]) > 1

@@ -104,9 +104,14 @@ class SOAP(Optimizer):
                 _correct(state, side)
 
 
+def is_matrix(x: Tensor) -> bool:
+    """Whether the last two dimensions are a matrix, and neither a row nor a column."""
+    return x.ndim > 1 and min(x.shape[-2:]) > 1
+
+
 def _sides(gradient: Tensor) -> list[str]:
     """Which sides of the matrix are projected."""
-    if gradient.ndim < 2 or gradient.is_complex() or min(gradient.shape[-2:]) < 2:
+    if gradient.is_complex() or not is_matrix(gradient):
         return []
     return [side for side, size in zip(("left", "right"), gradient.shape[-2:], strict=True) if size <= LONGEST_SIDE]
 

@@ -9,10 +9,8 @@
 
 #include <algorithm>
 
-#include "dense.h"
-#include "model.h"
+#include "atoms.h"
 #include "radial_table.h"
-#include "simd.h"
 
 namespace sciml::SCIML_ISA {
 
@@ -22,14 +20,12 @@ struct PaiNNWeights {
         Dense<T> context1, context2, mix, update1, update2;
         RadialTable<T> filter;  // [scalar | edge | vector]
     };
-    int channels = 0, hidden = 0;  // padded
+    int channels = 0;  // padded
     double cutoff = 0;
     Array<T> embedding;  // [species, c]
     int n_species = 0;
     std::vector<Layer> layers;
-    Dense<T> readout1;
-    Array<T> readout2;
-    T readout2_bias = 0;
+    Readout<T> readout;
 };
 
 template <typename T>
@@ -46,13 +42,7 @@ public:
         }
         // energies are counted from lone atoms
         lone_.assign(w_.n_species, 0.0);
-        std::vector<int> species(w_.n_species);
-        for (int k = 0; k < w_.n_species; ++k) species[k] = k;
-        std::vector<std::int64_t> rows(w_.n_species + 1, 0);
-        std::vector<double> energy(w_.n_species);
-        Exchange none;
-        evaluate({w_.n_species, w_.n_species, species.data(), rows.data(), nullptr, nullptr}, none, energy.data(), nullptr);
-        lone_ = energy;
+        lone_ = lone_energies(*this, w_.n_species);
     }
 
     void evaluate(const Neighbourhood& near, Exchange& exchange, double* energy, double* slope) override {
@@ -230,7 +220,7 @@ private:
         constexpr int wide = lanes<T>;
         for (std::int64_t e = near.row_start[i]; e < near.row_start[i + 1]; ++e) {
             const double* d = near.vector + 3 * e;
-            const double distance = std::sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
+            const double distance = length(d);
             if (distance >= w_.cutoff) continue;
             const T x = T(d[0] / distance), y = T(d[1] / distance), z = T(d[2] / distance);
             T t;
@@ -256,7 +246,7 @@ private:
 
     // the last update and the readout, and back through both: energies, and slopes in place of the last rows
     void finish(const Neighbourhood& near, double* energy) {
-        const int c = c_, h = w_.hidden;
+        const int c = c_, h = w_.readout.hidden.outputs;
         auto& last = rows_.back();
 #pragma omp parallel
         {
@@ -267,19 +257,15 @@ private:
                 const int rows = std::min(block, near.n_own - begin);
                 T* in = &last[std::size_t(begin) * 4 * c];
                 update(w_.layers.back(), rows, in, x);
-                fill_rows(rows, w_.readout1.bias.data(), h, hidden.data(), h);
-                dense<true>(rows, x.state.data(), 4 * c, w_.readout1.weight.data(), c, h, hidden.data(), h);
+                fill_rows(rows, w_.readout.hidden.bias.data(), h, hidden.data(), h);
+                dense<true>(rows, x.state.data(), 4 * c, w_.readout.hidden.weight.data(), c, h, hidden.data(), h);
                 silu(rows * h, hidden.data(), hidden.data(), slope.data());
                 for (int r = 0; r < rows; ++r) {
-                    double total = w_.readout2_bias;
-                    for (int i = 0; i < h; ++i) {
-                        total += double(hidden[r * h + i]) * w_.readout2[i];
-                        slope[r * h + i] *= w_.readout2[i];
-                    }
+                    const double total = read_out(w_.readout, &hidden[r * h], &slope[r * h]);
                     energy[begin + r] = total - lone_[near.species[begin + r]];
                 }
                 std::fill(x.g_state.begin(), x.g_state.end(), T(0));
-                dense<false>(rows, slope.data(), h, w_.readout1.transposed.data(), h, c, x.g_state.data(), 4 * c);
+                dense<false>(rows, slope.data(), h, w_.readout.hidden.transposed.data(), h, c, x.g_state.data(), 4 * c);
                 update_back(w_.layers.back(), rows, x, in);
             }
         }
@@ -337,7 +323,7 @@ private:
         constexpr int wide = lanes<T>;
         for (std::int64_t e = near.row_start[i]; e < near.row_start[i + 1]; ++e) {
             const double* d = near.vector + 3 * e;
-            const double distance = std::sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
+            const double distance = length(d);
             double* out = slope + 3 * e;
             if (layer == int(w_.layers.size()) - 1) out[0] = out[1] = out[2] = 0;
             if (distance >= w_.cutoff) continue;

@@ -14,9 +14,7 @@ namespace sciml::SCIML_ISA {
 inline void painn_basis(double r, double cutoff, int count, std::vector<double>& value, std::vector<double>& slope,
                         std::vector<double>& curvature) {
     const double q = std::acos(-1.0) / cutoff;
-    const bool inside = r < cutoff;
-    const double f = inside ? 0.5 * (std::cos(q * r) + 1) : 0, f1 = inside ? -0.5 * q * std::sin(q * r) : 0;
-    const double f2 = inside ? -0.5 * q * q * std::cos(q * r) : 0;
+    const Cutoff f(r, cutoff);
     for (int k = 0; k <= count; ++k) {
         double g = 1, g1 = 0, g2 = 0;
         if (k < count) {
@@ -33,9 +31,9 @@ inline void painn_basis(double r, double cutoff, int count, std::vector<double>&
             }
             g *= cutoff, g1 *= cutoff, g2 *= cutoff;
         }
-        value[k] = g * f;
-        slope[k] = g1 * f + g * f1;
-        curvature[k] = g2 * f + 2 * g1 * f1 + g * f2;
+        value[k] = g * f.value;
+        slope[k] = g1 * f.value + g * f.slope;
+        curvature[k] = g2 * f.value + 2 * g1 * f.slope + g * f.curvature;
     }
 }
 
@@ -43,15 +41,11 @@ template <typename T>
 PaiNNWeights<T> load_painn(const Tensors& tensors, int n_species, int channels, int layers, int radial, double cutoff,
                            int intervals) {
     PaiNNWeights<T> w;
-    const int c = channels, wide = padded<T>(c), hidden = c / 2;
+    const int c = channels, wide = padded<T>(c);
     w.channels = wide;
-    w.hidden = padded<T>(hidden);
     w.cutoff = cutoff;
     w.n_species = n_species;
-    w.embedding.assign(std::size_t(n_species) * wide, T(0));
-    const double* embedding = tensors.get("network.embedding.weight", {n_species, c});
-    for (int s = 0; s < n_species; ++s)
-        for (int i = 0; i < c; ++i) w.embedding[std::size_t(s) * wide + i] = T(embedding[s * c + i]);
+    w.embedding = load_embedding<T>(tensors, n_species, c);
     std::vector<double> value(radial + 1), slope(radial + 1), curvature(radial + 1);
     for (int l = 0; l < layers; ++l) {
         const std::string message = "network.messages." + std::to_string(l), change = "network.updates." + std::to_string(l);
@@ -79,11 +73,7 @@ PaiNNWeights<T> load_painn(const Tensors& tensors, int n_species, int channels, 
                 }
         });
     }
-    w.readout1 = load_dense<T>(tensors, "network.readout.0", c, 1, hidden, 1, true);
-    const double* last = tensors.get("network.readout.2.weight", {1, hidden});
-    w.readout2.assign(w.hidden, T(0));
-    for (int i = 0; i < hidden; ++i) w.readout2[i] = T(last[i]);
-    w.readout2_bias = T(tensors.get("network.readout.2.bias", {1})[0]);
+    w.readout = load_readout<T>(tensors, c);
     return w;
 }
 

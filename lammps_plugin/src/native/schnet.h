@@ -8,8 +8,7 @@
 
 #include <algorithm>
 
-#include "dense.h"
-#include "model.h"
+#include "atoms.h"
 #include "radial_table.h"
 
 namespace sciml::SCIML_ISA {
@@ -20,13 +19,11 @@ struct SchNetWeights {
         Dense<T> before, after1, after2;
         RadialTable<T> filter;
     };
-    int channels = 0, hidden = 0, n_species = 0;  // the first two padded
+    int channels = 0, n_species = 0;  // the first padded
     double cutoff = 0;
     Array<T> embedding;  // [species, c]
     std::vector<Layer> layers;
-    Dense<T> readout1;
-    Array<T> readout2;
-    T readout2_bias = 0;
+    Readout<T> readout;
 };
 
 template <typename T>
@@ -37,13 +34,7 @@ public:
         dense<false>(w_.n_species, w_.embedding.data(), c_, w_.layers[0].before.weight.data(), c_, c_, first_.data(), c_);
         // energies are counted from lone atoms
         lone_.assign(w_.n_species, 0.0);
-        std::vector<int> species(w_.n_species);
-        for (int k = 0; k < w_.n_species; ++k) species[k] = k;
-        std::vector<std::int64_t> rows(w_.n_species + 1, 0);
-        std::vector<double> energy(w_.n_species);
-        Exchange none;
-        evaluate({w_.n_species, w_.n_species, species.data(), rows.data(), nullptr, nullptr}, none, energy.data(), nullptr);
-        lone_ = energy;
+        lone_ = lone_energies(*this, w_.n_species);
     }
 
     void evaluate(const Neighbourhood& near, Exchange& exchange, double* energy, double* slope) override {
@@ -89,7 +80,7 @@ private:
         std::memset(to, 0, sizeof(T) * c);
         for (std::int64_t e = near.row_start[i]; e < near.row_start[i + 1]; ++e) {
             const double* d = near.vector + 3 * e;
-            const double distance = std::sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
+            const double distance = length(d);
             if (distance >= w_.cutoff) continue;
             T t;
             const T* row = filter.row(distance, t);
@@ -132,7 +123,7 @@ private:
 
     // the readout, and its slopes in place of the features
     void finish(const Neighbourhood& near, double* energy) {
-        const int c = c_, h = w_.hidden;
+        const int c = c_, h = w_.readout.hidden.outputs;
 #pragma omp parallel
         {
             Array<T> hidden(block * h), slope(block * h);
@@ -140,16 +131,12 @@ private:
             for (int begin = 0; begin < near.n_own; begin += block) {
                 const int rows = std::min(block, near.n_own - begin);
                 T* x = &features_[std::size_t(begin) * c];
-                hidden_layer(w_.readout1, rows, x, c, hidden.data(), slope.data());
+                hidden_layer(w_.readout.hidden, rows, x, c, hidden.data(), slope.data());
                 for (int r = 0; r < rows; ++r) {
-                    double total = w_.readout2_bias;
-                    for (int i = 0; i < h; ++i) {
-                        total += double(hidden[r * h + i]) * w_.readout2[i];
-                        slope[r * h + i] *= w_.readout2[i];
-                    }
+                    const double total = read_out(w_.readout, &hidden[r * h], &slope[r * h]);
                     energy[begin + r] = total - lone_[near.species[begin + r]];
                 }
-                dense<false>(rows, slope.data(), h, w_.readout1.transposed.data(), h, c, x, c);
+                dense<false>(rows, slope.data(), h, w_.readout.hidden.transposed.data(), h, c, x, c);
                 slopes_of_sums(int(w_.layers.size()) - 1, begin, rows);
             }
         }
@@ -192,7 +179,7 @@ private:
         const T *gi = &sums_[layer][std::size_t(i) * c], *fi = sent_by(near, layer, i);
         for (std::int64_t e = near.row_start[i]; e < near.row_start[i + 1]; ++e) {
             const double* d = near.vector + 3 * e;
-            const double distance = std::sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
+            const double distance = length(d);
             double* out = slope + 3 * e;
             if (layer == int(w_.layers.size()) - 1) out[0] = out[1] = out[2] = 0;
             if (distance >= w_.cutoff) continue;

@@ -14,16 +14,12 @@ template <typename T>
 SchNetWeights<T> load_schnet(const Tensors& tensors, int n_species, int channels, int layers, int gaussians, double cutoff,
                              int intervals) {
     SchNetWeights<T> w;
-    const int c = channels, wide = padded<T>(c), hidden = c / 2;
+    const int c = channels, wide = padded<T>(c);
     w.channels = wide;
-    w.hidden = padded<T>(hidden);
     w.cutoff = cutoff;
     w.n_species = n_species;
-    w.embedding.assign(std::size_t(n_species) * wide, T(0));
-    const double* embedding = tensors.get("network.embedding.weight", {n_species, c});
-    for (int s = 0; s < n_species; ++s)
-        for (int i = 0; i < c; ++i) w.embedding[std::size_t(s) * wide + i] = T(embedding[s * c + i]);
-    const double spacing = cutoff / (gaussians - 1), gamma = 0.5 / (spacing * spacing), q = std::acos(-1.0) / cutoff;
+    w.embedding = load_embedding<T>(tensors, n_species, c);
+    const double spacing = cutoff / (gaussians - 1), gamma = 0.5 / (spacing * spacing);
     for (int l = 0; l < layers; ++l) {
         const std::string name = "network.interactions." + std::to_string(l);
         w.layers.emplace_back();
@@ -48,9 +44,7 @@ SchNetWeights<T> load_schnet(const Tensors& tensors, int n_species, int channels
                 y[c + o] = s * h1;
                 y[2 * c + o] = s * (1 - s) * h1 * h1 + s * h2;
             }
-            const bool inside = r < cutoff;
-            const double f = inside ? 0.5 * (std::cos(q * r) + 1) : 0, f1 = inside ? -0.5 * q * std::sin(q * r) : 0;
-            const double f2 = inside ? -0.5 * q * q * std::cos(q * r) : 0;
+            const Cutoff f(r, cutoff);
             std::fill(out, out + 3 * wide, 0.0);
             for (int o = 0; o < c; ++o) {
                 double z = b2[o], z1 = 0, z2 = 0;
@@ -59,17 +53,13 @@ SchNetWeights<T> load_schnet(const Tensors& tensors, int n_species, int channels
                     z1 += w2[o * c + k] * y[c + k];
                     z2 += w2[o * c + k] * y[2 * c + k];
                 }
-                out[o] = z * f;
-                out[wide + o] = z1 * f + z * f1;
-                out[2 * wide + o] = z2 * f + 2 * z1 * f1 + z * f2;
+                out[o] = z * f.value;
+                out[wide + o] = z1 * f.value + z * f.slope;
+                out[2 * wide + o] = z2 * f.value + 2 * z1 * f.slope + z * f.curvature;
             }
         });
     }
-    w.readout1 = load_dense<T>(tensors, "network.readout.0", c, 1, hidden, 1, true);
-    const double* last = tensors.get("network.readout.2.weight", {1, hidden});
-    w.readout2.assign(w.hidden, T(0));
-    for (int i = 0; i < hidden; ++i) w.readout2[i] = T(last[i]);
-    w.readout2_bias = T(tensors.get("network.readout.2.bias", {1})[0]);
+    w.readout = load_readout<T>(tensors, c);
     return w;
 }
 
