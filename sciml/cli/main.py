@@ -21,6 +21,8 @@ VERBS = {
     "train": ("sciml.cli.train", "train a model as an experiment file says, then score it and write a report"),
     "evaluate": ("sciml.cli.evaluate", "score a trained run on its test split, or on a file of yours"),
     "predict": ("sciml.cli.predict", "apply a trained run to a file"),
+    "export": ("sciml.cli.export", "write a trained potential as a file for LAMMPS"),
+    "lammps": ("sciml.cli.lammps", "build `pair_style sciml` for the LAMMPS at hand, or say what is there"),
     "report": ("sciml.cli.report", "write a run's report.html anew"),
     "list": ("sciml.cli.list", "list the models, datasets or experiments at hand"),
     "data": ("sciml.cli.data", "download, describe or make a dataset"),

@@ -24,10 +24,15 @@ KINDS = ("models", "datasets", "experiments")
 
 def roots() -> list[Path]:
     """Folders that may hold models/, datasets/ and experiments/, first one first."""
+    own = own_root()
+    return [Path()] if own == Path.cwd() else [Path(), own]
+
+
+def own_root() -> Path:
+    """The folder with what came with this package: the checkout, or the copy that the wheel carries."""
     package = Path(__file__).resolve().parents[1]
     shipped = package / "_catalogue"
-    own = shipped if shipped.is_dir() else package.parent
-    return [Path()] if own == Path.cwd() else [Path(), own]
+    return shipped if shipped.is_dir() else package.parent
 
 
 def entries(kind: str) -> dict[str, Path]:

@@ -167,10 +167,19 @@ def check_free(path: Path, *, overwrite: bool) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Writes a file so that a reader sees the old contents or the new, never a part."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Writes a file so that a reader sees the old contents or the new, never a part.
+
+    Raises:
+        UserError: it cannot be written; a file that was there is left as it was.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(data)
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)

@@ -52,23 +52,25 @@ Array<T> load_embedding(const Tensors& tensors, int n_species, int channels) {
 }
 
 // the energy of a lone atom of each species
-inline std::vector<double> lone_energies(Model& model, int n_species) {
+template <typename T>
+std::vector<double> lone_energies(Model<T>& model, int n_species) {
     std::vector<int> species(n_species);
     for (int k = 0; k < n_species; ++k) species[k] = k;
     const std::vector<std::int64_t> rows(n_species + 1, 0);
     std::vector<double> energy(n_species);
-    Exchange none;
-    model.evaluate({n_species, n_species, species.data(), rows.data(), nullptr, nullptr}, none, energy.data(), nullptr);
+    NoExchange alone;
+    model.evaluate({n_species, n_species, species.data(), rows.data(), nullptr, nullptr}, alone, energy.data(), nullptr);
     return energy;
 }
 
-inline double length(const double* d) { return std::sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]); }
+template <typename T>
+T length(const T* d) { return std::sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]); }
 
-// Behler's cosine cutoff, with its slope and curvature
+// Behler's cosine cutoff, with its slope and curvature, for distances up to the cutoff: at its end the curvature is that
+// from below, which a table's last polynomial needs
 struct Cutoff {
-    double value = 0, slope = 0, curvature = 0;
+    double value, slope, curvature;
     Cutoff(double r, double cutoff) {
-        if (r >= cutoff) return;
         const double q = std::acos(-1.0) / cutoff;
         value = 0.5 * (std::cos(q * r) + 1);
         slope = -0.5 * q * std::sin(q * r);

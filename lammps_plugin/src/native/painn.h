@@ -29,7 +29,7 @@ struct PaiNNWeights {
 };
 
 template <typename T>
-class PaiNN final : public Model {
+class PaiNN final : public Model<T> {
 public:
     explicit PaiNN(PaiNNWeights<T> weights) : w_(std::move(weights)), c_(w_.channels) {
         // what an atom sends first depends on its species alone
@@ -45,32 +45,38 @@ public:
         lone_ = lone_energies(*this, w_.n_species);
     }
 
-    void evaluate(const Neighbourhood& near, Exchange& exchange, double* energy, double* slope) override {
+    void evaluate(const Neighbourhood<T>& near, Exchange& exchange, double* energy, T* slope) override {
         const int n_layers = int(w_.layers.size()), n = near.n_own;
         rows_.resize(n_layers);
-        for (auto& rows : rows_) rows.resize(std::size_t(near.n_all) * 4 * c_);
-        sent_.resize(std::size_t(near.n_all) * 5 * c_);
+        for (auto& rows : rows_) make_room(rows, std::size_t(near.n_all) * 4 * c_);
+        if (n_layers > 1) make_room(sent_, std::size_t(near.n_all) * 5 * c_);
 
         for (int layer = 0; layer < n_layers; ++layer) {
             if (layer) {
                 send(near, layer, true);
-                exchange.forward(sent_.data(), 5 * c_);
+                exchange.forward(sent_.data(), sizeof(T) * 5 * c_);
             }
 #pragma omp parallel for schedule(static)
             for (int i = 0; i < n; ++i) layer ? receive<false>(near, layer, i) : receive<true>(near, layer, i);
         }
         finish(near, energy);
         for (int layer = n_layers - 1; layer >= 0; --layer) {
-            exchange.forward(rows_[layer].data(), 4 * c_);
+            exchange.forward(rows_[layer].data(), sizeof(T) * 4 * c_);
             if (layer && layer < n_layers - 1) {
                 send(near, layer, false);
-                exchange.forward(sent_.data(), 5 * c_);
+                exchange.forward(sent_.data(), sizeof(T) * 5 * c_);
             }
             if (layer)
                 back<false>(near, layer, slope);
             else
                 back<true>(near, layer, slope);
         }
+    }
+
+    double bytes() const override {
+        double count = sent_.capacity();
+        for (const auto& rows : rows_) count += rows.capacity();
+        return count * sizeof(T);
     }
 
 private:
@@ -178,7 +184,7 @@ private:
     }
 
     // what each own atom sends in `layer`; forwards, its row after the update is where the messages are added
-    void send(const Neighbourhood& near, int layer, bool forwards) {
+    void send(const Neighbourhood<T>& near, int layer, bool forwards) {
         const int c = c_;
 #pragma omp parallel
         {
@@ -204,12 +210,12 @@ private:
     }
 
     template <bool is_first>
-    const T* sent_by(const Neighbourhood& near, int j) const {
+    const T* sent_by(const Neighbourhood<T>& near, int j) const {
         return is_first ? first(near.species[j]) : &sent_[std::size_t(j) * 5 * c_];
     }
 
     template <bool is_first>
-    void receive(const Neighbourhood& near, int layer, int i) {
+    void receive(const Neighbourhood<T>& near, int layer, int i) {
         const int c = c_;
         const RadialTable<T>& filter = w_.layers[layer].filter;
         T* to = &rows_[layer][std::size_t(i) * 4 * c];
@@ -219,10 +225,9 @@ private:
         }
         constexpr int wide = lanes<T>;
         for (std::int64_t e = near.row_start[i]; e < near.row_start[i + 1]; ++e) {
-            const double* d = near.vector + 3 * e;
-            const double distance = length(d);
-            if (distance >= w_.cutoff) continue;
-            const T x = T(d[0] / distance), y = T(d[1] / distance), z = T(d[2] / distance);
+            const T* d = near.vector + 3 * e;
+            const T distance = length(d);
+            const T x = d[0] / distance, y = d[1] / distance, z = d[2] / distance;
             T t;
             const T* row = filter.row(distance, t);
             const T* from = sent_by<is_first>(near, near.neighbour[e]);
@@ -245,7 +250,7 @@ private:
     }
 
     // the last update and the readout, and back through both: energies, and slopes in place of the last rows
-    void finish(const Neighbourhood& near, double* energy) {
+    void finish(const Neighbourhood<T>& near, double* energy) {
         const int c = c_, h = w_.readout.hidden.outputs;
         auto& last = rows_.back();
 #pragma omp parallel
@@ -273,7 +278,7 @@ private:
 
     // slopes by the edges of `layer`, and by the rows after the messages of the layer before
     template <bool is_first>
-    void back(const Neighbourhood& near, int layer, double* slope) {
+    void back(const Neighbourhood<T>& near, int layer, T* slope) {
         const int c = c_;
 #pragma omp parallel
         {
@@ -316,18 +321,17 @@ private:
 
     // over the neighbours of atom i: slopes by what it sent, [a | g | bv], and half the slope of each pair by its vector
     template <bool is_first>
-    void gather(const Neighbourhood& near, int layer, int i, T* to, double* slope) const {
+    void gather(const Neighbourhood<T>& near, int layer, int i, T* to, T* slope) const {
         const int c = c_;
         const RadialTable<T>& filter = w_.layers[layer].filter;
         const T *gi = &rows_[layer][std::size_t(i) * 4 * c], *si = sent_by<is_first>(near, i);
         constexpr int wide = lanes<T>;
         for (std::int64_t e = near.row_start[i]; e < near.row_start[i + 1]; ++e) {
-            const double* d = near.vector + 3 * e;
-            const double distance = length(d);
-            double* out = slope + 3 * e;
+            const T* d = near.vector + 3 * e;
+            const T distance = length(d);
+            T* out = slope + 3 * e;
             if (layer == int(w_.layers.size()) - 1) out[0] = out[1] = out[2] = 0;
-            if (distance >= w_.cutoff) continue;
-            const T x = T(d[0] / distance), y = T(d[1] / distance), z = T(d[2] / distance);
+            const T x = d[0] / distance, y = d[1] / distance, z = d[2] / distance;
             T t;
             const T* row = filter.row(distance, t);
             const int j = near.neighbour[e];

@@ -27,7 +27,7 @@ struct SchNetWeights {
 };
 
 template <typename T>
-class SchNet final : public Model {
+class SchNet final : public Model<T> {
 public:
     explicit SchNet(SchNetWeights<T> weights) : w_(std::move(weights)), c_(w_.channels) {
         first_.resize(std::size_t(w_.n_species) * c_);
@@ -37,26 +37,33 @@ public:
         lone_ = lone_energies(*this, w_.n_species);
     }
 
-    void evaluate(const Neighbourhood& near, Exchange& exchange, double* energy, double* slope) override {
+    void evaluate(const Neighbourhood<T>& near, Exchange& exchange, double* energy, T* slope) override {
         const int n_layers = int(w_.layers.size()), n = near.n_own, c = c_;
         sums_.resize(n_layers);
         sent_.resize(n_layers);
-        for (auto& rows : sums_) rows.resize(std::size_t(near.n_all) * c);
-        for (auto& rows : sent_) rows.resize(std::size_t(near.n_all) * c);
-        features_.resize(std::size_t(n) * c);
+        for (auto& rows : sums_) make_room(rows, std::size_t(near.n_all) * c);
+        for (int layer = 1; layer < n_layers; ++layer) make_room(sent_[layer], std::size_t(near.n_all) * c);
+        make_room(features_, std::size_t(n) * c);
         for (int i = 0; i < n; ++i)
             std::memcpy(&features_[std::size_t(i) * c], &w_.embedding[std::size_t(near.species[i]) * c], sizeof(T) * c);
         for (int layer = 0; layer < n_layers; ++layer) {
-            if (layer) exchange.forward(sent_[layer].data(), c);
+            if (layer) exchange.forward(sent_[layer].data(), sizeof(T) * c);
 #pragma omp parallel for schedule(static)
             for (int i = 0; i < n; ++i) receive(near, layer, i);
             advance(near, layer);
         }
         finish(near, energy);
         for (int layer = n_layers - 1; layer >= 0; --layer) {
-            exchange.forward(sums_[layer].data(), c);
+            exchange.forward(sums_[layer].data(), sizeof(T) * c);
             back(near, layer, slope);
         }
+    }
+
+    double bytes() const override {
+        double count = features_.capacity();
+        for (const auto& rows : sums_) count += rows.capacity();
+        for (const auto& rows : sent_) count += rows.capacity();
+        return count * sizeof(T);
     }
 
 private:
@@ -69,19 +76,18 @@ private:
     std::vector<Array<T>> sums_, sent_;    // by layer [n_all, c]: sums over neighbours, then their slopes; f
     Array<T> features_;                    // [n_own, c], on the way back the slopes by them
 
-    const T* sent_by(const Neighbourhood& near, int layer, int j) const {
+    const T* sent_by(const Neighbourhood<T>& near, int layer, int j) const {
         return layer ? &sent_[layer][std::size_t(j) * c_] : &first_[std::size_t(near.species[j]) * c_];
     }
 
-    void receive(const Neighbourhood& near, int layer, int i) {
+    void receive(const Neighbourhood<T>& near, int layer, int i) {
         const int c = c_;
         const RadialTable<T>& filter = w_.layers[layer].filter;
         T* to = &sums_[layer][std::size_t(i) * c];
         std::memset(to, 0, sizeof(T) * c);
         for (std::int64_t e = near.row_start[i]; e < near.row_start[i + 1]; ++e) {
-            const double* d = near.vector + 3 * e;
-            const double distance = length(d);
-            if (distance >= w_.cutoff) continue;
+            const T* d = near.vector + 3 * e;
+            const T distance = length(d);
             T t;
             const T* row = filter.row(distance, t);
             const T* from = sent_by(near, layer, near.neighbour[e]);
@@ -90,7 +96,7 @@ private:
     }
 
     // features += after(sums), and what is sent in the next layer
-    void advance(const Neighbourhood& near, int layer) {
+    void advance(const Neighbourhood<T>& near, int layer) {
         const int c = c_;
         const auto& w = w_.layers[layer];
 #pragma omp parallel
@@ -122,7 +128,7 @@ private:
     }
 
     // the readout, and its slopes in place of the features
-    void finish(const Neighbourhood& near, double* energy) {
+    void finish(const Neighbourhood<T>& near, double* energy) {
         const int c = c_, h = w_.readout.hidden.outputs;
 #pragma omp parallel
         {
@@ -155,7 +161,7 @@ private:
         dense<false>(rows, back.data(), c, w.after1.transposed.data(), c, c, sums, c);
     }
 
-    void back(const Neighbourhood& near, int layer, double* slope) {
+    void back(const Neighbourhood<T>& near, int layer, T* slope) {
         const int c = c_;
 #pragma omp parallel
         {
@@ -173,16 +179,15 @@ private:
     }
 
     // over the neighbours of atom i: the slope by what it sent, and half the slope of each pair by its vector
-    void gather(const Neighbourhood& near, int layer, int i, T* to, double* slope) const {
+    void gather(const Neighbourhood<T>& near, int layer, int i, T* to, T* slope) const {
         const int c = c_;
         const RadialTable<T>& filter = w_.layers[layer].filter;
         const T *gi = &sums_[layer][std::size_t(i) * c], *fi = sent_by(near, layer, i);
         for (std::int64_t e = near.row_start[i]; e < near.row_start[i + 1]; ++e) {
-            const double* d = near.vector + 3 * e;
-            const double distance = length(d);
-            double* out = slope + 3 * e;
+            const T* d = near.vector + 3 * e;
+            const T distance = length(d);
+            T* out = slope + 3 * e;
             if (layer == int(w_.layers.size()) - 1) out[0] = out[1] = out[2] = 0;
-            if (distance >= w_.cutoff) continue;
             T t;
             const T* row = filter.row(distance, t);
             const int j = near.neighbour[e];

@@ -29,15 +29,20 @@ SchNetWeights<T> load_schnet(const Tensors& tensors, int n_species, int channels
         layer.after2 = load_dense<T>(tensors, name + ".after.2", c, 1, c, 1, true);
         const double *w1 = tensors.get(name + ".filter.0.weight", {c, gaussians}), *b1 = tensors.get(name + ".filter.0.bias", {c});
         const double *w2 = tensors.get(name + ".filter.2.weight", {c, c}), *b2 = tensors.get(name + ".filter.2.bias", {c});
-        std::vector<double> y(3 * c);
+        std::vector<double> y(3 * c), basis(3 * gaussians);
         layer.filter = RadialTable<T>(wide, intervals, cutoff, [&](double r, double* out) {
+            for (int k = 0; k < gaussians; ++k) {
+                const double x = r - k * spacing, g = std::exp(-gamma * x * x), slope = -2 * gamma * x;
+                basis[k] = g;
+                basis[gaussians + k] = g * slope;
+                basis[2 * gaussians + k] = g * (slope * slope - 2 * gamma);
+            }
             for (int o = 0; o < c; ++o) {
                 double h = b1[o], h1 = 0, h2 = 0;
                 for (int k = 0; k < gaussians; ++k) {
-                    const double x = r - k * spacing, g = std::exp(-gamma * x * x), slope = -2 * gamma * x;
-                    h += w1[o * gaussians + k] * g;
-                    h1 += w1[o * gaussians + k] * g * slope;
-                    h2 += w1[o * gaussians + k] * g * (slope * slope - 2 * gamma);
+                    h += w1[o * gaussians + k] * basis[k];
+                    h1 += w1[o * gaussians + k] * basis[gaussians + k];
+                    h2 += w1[o * gaussians + k] * basis[2 * gaussians + k];
                 }
                 const double s = 1 / (1 + std::exp(-h));
                 y[o] = std::fmax(h, 0.0) + std::log1p(std::exp(-std::fabs(h))) - std::log(2.0);
