@@ -267,8 +267,12 @@ void PairSciML::compute_in(Precision<T>& in) {
     find_edges(in);
     const int n_own = list->inum;
     energy_.resize(n_own);
-    in.model->evaluate({n_own, int(species_.size()), species_.data(), row_start_.data(), neighbour_.data(), in.vectors.data()}, *ghosts_,
-                       energy_.data(), in.slopes.data());
+    try {
+        in.model->evaluate({n_own, int(species_.size()), species_.data(), row_start_.data(), neighbour_.data(), in.vectors.data()},
+                           *ghosts_, energy_.data(), in.slopes.data());
+    } catch (const std::exception& what) {
+        error->one(FLERR, "pair_style sciml: {} at step {}: {}", path_, update->ntimestep, what.what());
+    }
     add_forces(in);
 }
 

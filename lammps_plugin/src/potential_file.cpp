@@ -96,7 +96,7 @@ private:
             if (!version.is_number_integer() || version.get<std::int64_t>() != format_version)
                 refuse(name_, "has potential format " + version.dump() + ", but this plugin reads " + std::to_string(format_version),
                        "Export it with the sciml that built the plugin, or upgrade sciml and run `sciml lammps build`");
-            sha256_ = metadata.at("sha256").get<std::string>();
+            sha256_ = about_.at("sha256").get<std::string>();
             for (const auto& [key, value] : header.items()) {
                 if (key == "__metadata__") continue;
                 Entry entry{value.at("dtype").get<std::string>(), value.at("shape").get<std::vector<std::int64_t>>(), 0, 0};
@@ -185,7 +185,6 @@ private:
                           whole(sizes.at("radial"), 1, largest_size), file.cutoff_angstrom};
         } else if (file.backend == "generic") {
             file.torch_version = about_.at("torch_version").get<std::string>();
-            file.instructions = about_.at("instructions").get<std::string>();
         } else {
             refuse(name_, "needs the back end `" + file.backend + "`, which this plugin does not have", "Upgrade sciml and run `sciml lammps build`");
         }

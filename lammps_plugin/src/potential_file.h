@@ -18,7 +18,7 @@ struct PotentialFile {
     NativeSizes sizes;                          // of a native potential
     Tensors tensors;
     std::vector<char> package;                  // of a generic potential: a .pt2
-    std::string torch_version, instructions;    // that the package was made with and for
+    std::string torch_version;                  // that the package was made with
     std::string trained_on;                     // dataset and fingerprint of its data, in words
 };
 

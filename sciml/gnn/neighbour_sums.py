@@ -92,7 +92,7 @@ def _pair_product(edges: Edges, odd: None, x: Tensor, y: Tensor) -> Tensor:
     first, second, (b, c) = edges.first, edges.second, x.shape[1:]
     if (run := kernel("pair_product", x)) is None:
         return (x[second] * y[first] + x[first] * y[second]).sum(1)
-    return run((len(first), b, c), [first, second, x, y], x.new_empty(len(first), c))
+    return run((first.shape[0], b, c), [first, second, x, y], x.new_empty(first.shape[0], c))
 
 
 def _expanded_sum(edges: Edges, odd: Tensor, near: Tensor, weight: Tensor, x: Tensor) -> Tensor:
@@ -115,7 +115,7 @@ def _weight_slope(edges: Edges, odd: Tensor, near: Tensor, x: Tensor, y: Tensor)
     first, second, (k, c) = edges.first, edges.second, y.shape[1:]
     if (run := kernel("weight_slope", x)) is None:
         return _over_pairs(edges, x[edges.neighbour] * _along(edges, odd, near, y))
-    return run((len(first), k, c), [first, second, odd, near, x, y], x.new_empty(len(first), c))
+    return run((first.shape[0], k, c), [first, second, odd, near, x, y], x.new_empty(first.shape[0], c))
 
 
 def _near_slope(edges: Edges, odd: Tensor, weight: Tensor, x: Tensor, y: Tensor) -> Tensor:
@@ -123,7 +123,7 @@ def _near_slope(edges: Edges, odd: Tensor, weight: Tensor, x: Tensor, y: Tensor)
     if (run := kernel("harmonic_slope", x)) is None:
         message = weight[edges.pair] * x[edges.neighbour]
         return _over_pairs(edges, _signs(edges, odd) * (message.unsqueeze(1) * y[edges.centre]).sum(2))
-    return run((len(first), k, c), [first, second, odd, weight, x, y], x.new_empty(len(first), k))
+    return run((first.shape[0], k, c), [first, second, odd, weight, x, y], x.new_empty(first.shape[0], k))
 
 
 def _bond_sum(edges: Edges, odd: Tensor, far: Tensor, near: Tensor, weight: Tensor, x: Tensor) -> Tensor:
@@ -137,7 +137,7 @@ def _bond_weight_slope(edges: Edges, odd: Tensor, far: Tensor, near: Tensor, x: 
     first, second, (k, c) = edges.first, edges.second, x.shape[1:]
     if (run := kernel("bond_weight_slope", x)) is None:
         return _over_pairs(edges, _along(edges, odd, far, x)[edges.opposite] * _along(edges, odd, near, y))
-    return run((len(first), k, c), [first, second, odd, far, near, x, y], x.new_empty(len(first), c))
+    return run((first.shape[0], k, c), [first, second, odd, far, near, x, y], x.new_empty(first.shape[0], c))
 
 
 def _far_slope(edges: Edges, odd: Tensor, near: Tensor, weight: Tensor, x: Tensor, y: Tensor) -> Tensor:
@@ -145,7 +145,7 @@ def _far_slope(edges: Edges, odd: Tensor, near: Tensor, weight: Tensor, x: Tenso
     if (run := kernel("bond_harmonic_slope", x)) is None:
         received = (weight[edges.pair] * _along(edges, odd, near, y))[edges.opposite]
         return _over_pairs(edges, _signs(edges, odd) * (received.unsqueeze(1) * x[edges.centre]).sum(2))
-    return run((len(first), k, c), [first, second, odd, near, weight, x, y], x.new_empty(len(first), k))
+    return run((first.shape[0], k, c), [first, second, odd, near, weight, x, y], x.new_empty(first.shape[0], k))
 
 
 # by form, its factors in order, and the derivative by each; a form reads the same with x and y, near and far exchanged
@@ -184,4 +184,4 @@ def _spread(edges: Edges, odd: Tensor, harmonic: Tensor, message: Tensor) -> Ten
 
 def _over_pairs(edges: Edges, x: Tensor) -> Tensor:
     """Sum of both directions of each pair."""
-    return x.new_zeros(len(edges.first), x.shape[1]).index_add_(0, edges.pair, x)
+    return x.new_zeros(edges.first.shape[0], x.shape[1]).index_add_(0, edges.pair, x)

@@ -1,8 +1,8 @@
 """A trained potential as the one file that `pair_style sciml` of LAMMPS reads.
 
 The file is safetensors: the tensors of the network, or for the generic back end the compiled package as bytes. Its
-header's ``__metadata__`` has ``sciml``, JSON that describes the potential, and ``sha256``, the digest of the whole file
-with zeros in the digest's own place. lammps_plugin/src/potential_file.cpp reads and checks all of it.
+header's ``__metadata__`` has one key, ``sciml``, with JSON that describes the potential; its ``sha256`` is the digest of
+the whole file with zeros in the digest's own place. lammps_plugin/src/potential_file.cpp reads and checks all of it.
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ def export_potential(
         with tempfile.TemporaryDirectory() as folder:
             package = Path(folder) / "potential.pt2"
             potential.network.to(DTYPES[precision])
-            about |= compile_package(potential, package)
+            made = compile_package(potential, package)
+            about |= {"torch_version": made["torch"], "instructions": made["isa"]}
             tensors = {"package": torch.from_numpy(np.frombuffer(package.read_bytes(), np.uint8).copy())}
     write_bytes(output, potential_bytes(tensors, about))
     megabytes = output.stat().st_size / 1e6
@@ -105,10 +106,10 @@ def potential_bytes(tensors: Mapping[str, torch.Tensor], about: Mapping[str, Any
     """The file's bytes, with the digest of all of them in its place."""
     zeros = "0" * hashlib.sha256().digest_size * 2
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    data = safetensors.torch.save(plain, {"sciml": json.dumps(about, allow_nan=False), "sha256": zeros})
-    digest = hashlib.sha256(data).hexdigest()
-    before, _, after = data.partition(f'"sha256":"{zeros}"'.encode())
-    return b"".join((before, f'"sha256":"{digest}"'.encode(), after))
+    text = json.dumps({"sha256": zeros, **about}, allow_nan=False)
+    data = safetensors.torch.save(plain, {"sciml": text})
+    # the first zeros are the digest's: the description, which begins with it, begins the header
+    return data.replace(zeros.encode(), hashlib.sha256(data).hexdigest().encode(), 1)
 
 
 def _native_sizes(potential: Potential) -> dict[str, int]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from sciml.core.catalogue import user_path
+from sciml.core.catalogue import entries, user_path
 from sciml.core.checkpoint import load_checkpoint, load_weights
 from sciml.core.config import parse
 from sciml.core.errors import UserError
@@ -18,6 +18,8 @@ from sciml.gnn.potential import POTENTIALS, Potential, build_potential
 
 DOMAIN = "materials"
 UNITS = {"length": "angstrom", "energy": "eV", "forces": "eV/angstrom", "stress": "eV/angstrom^3"}
+# in the folder of a model that is trained
+WEIGHTS = "weights.safetensors"
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -46,10 +48,10 @@ def describe_potential(
 
 
 def load_potential(path: str | Path, precision: str | None = None) -> tuple[Potential, dict[str, Any]]:
-    """The potential of a run's folder (its best weights) or of a checkpoint file, and the checkpoint's metadata.
+    """The potential of a run (its best weights), of a checkpoint or of the catalogue, and the checkpoint's metadata.
 
     Args:
-        path: the folder or file.
+        path: a run's folder, a checkpoint file, or the name of a trained model such as "si-painn".
         precision: "float32" or "float64" for the network's arithmetic; that of the stored weights if not given.
 
     Raises:
@@ -59,8 +61,7 @@ def load_potential(path: str | Path, precision: str | None = None) -> tuple[Pote
 
     if precision is not None and precision not in DTYPES:
         raise UserError(f"precision must be one of {', '.join(DTYPES)}, but is {precision!r}.")
-    path = user_path(path)
-    file = Run.open(path).best if path.is_dir() else path
+    file = _checkpoint(user_path(path))
     tensors, metadata = load_checkpoint(file)
     architecture = metadata.get("architecture")
     if metadata.get("domain") != DOMAIN or architecture not in POTENTIALS:
@@ -84,3 +85,10 @@ def load_potential(path: str | Path, precision: str | None = None) -> tuple[Pote
     potential.network.to(DTYPES[precision] if precision else stored)
     load_weights(potential, tensors, file)
     return potential.eval(), metadata
+
+
+def _checkpoint(path: Path) -> Path:
+    if path.is_dir():
+        return Run.open(path).best
+    trained = entries("models").get(str(path), Path()) / WEIGHTS
+    return trained if not path.exists() and trained.is_file() else path

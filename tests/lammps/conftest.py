@@ -6,7 +6,7 @@ import os
 import subprocess
 import sysconfig
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import ase.io

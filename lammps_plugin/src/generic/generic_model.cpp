@@ -25,8 +25,6 @@ public:
     decltype(&sciml_generic_new) make;
     decltype(&sciml_generic_delete) destroy;
     decltype(&sciml_generic_evaluate) evaluate;
-    decltype(&sciml_generic_torch_version) torch_version;
-    decltype(&sciml_generic_isa) instructions;
 
 private:
     Library() {
@@ -40,8 +38,6 @@ private:
         find(handle, make, "sciml_generic_new");
         find(handle, destroy, "sciml_generic_delete");
         find(handle, evaluate, "sciml_generic_evaluate");
-        find(handle, torch_version, "sciml_generic_torch_version");
-        find(handle, instructions, "sciml_generic_isa");
     }
     template <typename F>
     static void find(void* handle, F& function, const char* name) {
@@ -81,16 +77,10 @@ class Generic final : public Model<T> {
 public:
     Generic(const PotentialFile& file, int threads) : layers_(file.layers), scale_(file.energy_scale_ev) {
         const Library& library = Library::get();
-        if (file.torch_version != library.torch_version())
-            throw std::runtime_error("was compiled by torch " + file.torch_version + ", but this plugin was built with torch " +
-                                     library.torch_version() + ". Export it again in the environment that built the plugin");
-        if (file.instructions != library.instructions())
-            throw std::runtime_error("was compiled for a processor with " + file.instructions + ", but this one has " +
-                                     library.instructions() + ". Export it again on this machine");
         const TemporaryFile package(file.package);
         char message[message_size] = "";
         model_ = library.make(package.path().c_str(), threads, message, message_size);
-        if (!model_) throw std::runtime_error("cannot be loaded: " + std::string(message) + ". Export it again on this machine");
+        if (!model_) throw std::runtime_error("is refused: " + std::string(message));
     }
     ~Generic() override { Library::get().destroy(model_); }
     Generic(const Generic&) = delete;
