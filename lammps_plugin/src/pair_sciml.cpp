@@ -91,6 +91,9 @@ void PairSciML::load() {
     for (const std::string& element : file.elements) known += (known.empty() ? "" : " ") + element;
     for (int type = 1; type <= types; ++type) {
         const std::string& name = names_[type - 1];
+        if (name == "NULL" && std::strncmp(force->pair_style, "hybrid", 6))
+            error->all(FLERR, "pair_style sciml has no element for atom type {}: NULL is for types that another style of "
+                              "'pair_style hybrid' has. Name one of {}", type, known);
         if (name == "NULL") continue;
         const auto found = std::find(file.elements.begin(), file.elements.end(), name);
         if (found == file.elements.end())
@@ -202,7 +205,7 @@ void PairSciML::check_lists() const {
 
 // the reach of one layer: what more it needs of other processes, the potential asks for itself
 double PairSciML::init_one(int i, int j) {
-    if (!setflag[i][j]) error->all(FLERR, "pair_style sciml has no element for atom types {} and {}. Name one in pair_coeff", i, j);
+    if (!setflag[i][j]) error->all(FLERR, "pair_style sciml has no element for atom types {} and {}. Name both in pair_coeff", i, j);
     return cutoff_;
 }
 
@@ -283,7 +286,7 @@ void PairSciML::find_edges(Precision<T>& in) {
     double** x = atom->x;
     row_start_.resize(n_own + 1);
     row_start_[0] = 0;
-    int touching = -1;
+    touching_ = -1;
 #pragma omp parallel for schedule(static)
     for (int row = 0; row < n_own; ++row) {
         const int i = list->ilist[row];
@@ -295,15 +298,10 @@ void PairSciML::find_edges(Precision<T>& in) {
             count += square < reach;
             if (square < same_point * same_point) {
 #pragma omp critical
-                touching = row;
+                touching_ = row;
             }
         }
         row_start_[row + 1] = count;
-    }
-    if (touching >= 0) {
-        const int i = list->ilist[touching];
-        error->one(FLERR, "pair_style sciml: atom {} and a neighbour are on one point at step {}. Look at the structure, or at what was "
-                          "done before this step", atom->tag_enable ? atom->tag[i] : i, update->ntimestep);
     }
     for (int row = 0; row < n_own; ++row) row_start_[row + 1] += row_start_[row];
     const std::size_t n_edges = std::size_t(row_start_[n_own]);
@@ -353,7 +351,7 @@ void PairSciML::add_forces(const Precision<T>& in) {
             for (int m = 0; m < 6; ++m) vatom[list->ilist[row]][m] += own[m] * scale_ * unit_;
     }
     ghosts_->reverse_add(force_.data());
-    check_finite();
+    check_sound();
     for (int row = 0; row < n_own; ++row) {
         const int i = list->ilist[row];
         const double energy = (reference_[species_[row]] + scale_ * energy_[row]) * unit_;
@@ -365,14 +363,23 @@ void PairSciML::add_forces(const Precision<T>& in) {
         for (int m = 0; m < 6; ++m) virial[m] += total[m] * scale_ * unit_;
 }
 
-void PairSciML::check_finite() const {
+// what one process finds stops all of them with its reason: a process that stopped alone might take the words with it
+void PairSciML::check_sound() const {
+    enum { touching, infinite, kinds };
+    bigint mine[kinds] = {0, 0}, worst[kinds];
+    const auto name = [this](int row) { return bigint(atom->tag_enable ? atom->tag[list->ilist[row]] : list->ilist[row] + 1); };
+    if (touching_ >= 0) mine[touching] = name(touching_);
     for (int row = 0; row < list->inum; ++row) {
         const double* f = &force_[3 * std::size_t(row)];
-        if (std::isfinite(energy_[row] + f[0] + f[1] + f[2])) continue;
-        const int i = list->ilist[row];
-        error->one(FLERR, "pair_style sciml: the energy or force of atom {} is not finite at step {}. Atoms are far closer than in the "
-                          "training data, or the time step is too long", atom->tag_enable ? atom->tag[i] : i, update->ntimestep);
+        if (!std::isfinite(energy_[row] + f[0] + f[1] + f[2])) mine[infinite] = name(row);
     }
+    MPI_Allreduce(mine, worst, kinds, MPI_LMP_BIGINT, MPI_MAX, world);
+    if (worst[touching])
+        error->all(FLERR, "pair_style sciml: atom {} and a neighbour are on one point at step {}. Look at the structure, or at what was "
+                          "done before this step", worst[touching], update->ntimestep);
+    if (worst[infinite])
+        error->all(FLERR, "pair_style sciml: the energy or force of atom {} is not finite at step {}. Atoms are far closer than in the "
+                          "training data, or the time step is too long", worst[infinite], update->ntimestep);
 }
 
 // The file is not in the restart file, only its path, the elements and the precision.

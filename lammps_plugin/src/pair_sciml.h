@@ -56,7 +56,8 @@ private:
     std::vector<std::int64_t> row_start_;   // [own rows + 1]
     std::vector<int> neighbour_;            // [e], a row
     std::vector<double> energy_, force_;    // by row; [row, 3]
-    long neighbour_builds_ = -1;            // when rows were numbered
+    int touching_ = -1;                     // a row with a neighbour on the same point
+    bigint neighbour_builds_ = -1;          // when rows were numbered
 
     void load();
     std::string read_file();
@@ -68,7 +69,7 @@ private:
     void find_edges(Precision<T>&);
     template <typename T>
     void add_forces(const Precision<T>&);
-    void check_finite() const;
+    void check_sound() const;
 };
 
 }  // namespace LAMMPS_NS

@@ -1,4 +1,4 @@
-"""`sciml lammps build|info`: the pair style of LAMMPS."""
+"""`sciml lammps build|info|examples`: the pair style of LAMMPS."""
 
 from __future__ import annotations
 
@@ -14,16 +14,24 @@ from sciml.core.errors import UserError
 EXAMPLES = """\
   sciml lammps build                      # for the LAMMPS of this Python environment; takes about a minute
   sciml lammps info
+  sciml lammps examples --to examples     # melt and quench, thermal expansion, elastic constants of silicon
   sciml lammps build --lammps-source ~/lammps/src --lammps-executable ~/lammps/build/lmp --to ~/lammps/plugins"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "action", metavar="build|info", choices=("build", "info"), help="compile and install, or say what is there"
+        "action",
+        metavar="build|info|examples",
+        choices=("build", "info", "examples"),
+        help="compile and install, say what is there, or copy the example inputs",
     )
     parser.add_argument("--lammps-source", metavar="DIR", help="src folder of a LAMMPS that you built yourself")
     parser.add_argument("--lammps-executable", metavar="FILE", help="its lmp")
-    parser.add_argument("--to", metavar="DIR", help="where the plugin goes; this Python environment if not given")
+    parser.add_argument(
+        "--to",
+        metavar="DIR",
+        help="where the plugin goes (this Python environment if not given), or the examples (lammps-examples)",
+    )
     parser.add_argument("--without-torch", action="store_true", help="leave out the back end of compiled potentials")
     parser.add_argument(
         "--cmake-option",
@@ -35,7 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
-    from sciml.materials.lammps import build_plugin, find_lammps, plugin_path
+    from sciml.materials.lammps import build_plugin, copy_examples, find_lammps, plugin_path
+
+    if arguments.action == "examples":
+        copies = copy_examples(user_path(arguments.to or "lammps-examples"))
+        print("\n".join(map(str, copies)))
+        print(f"next:  cd {copies[0].parent} && lmp -in in.melt")
+        return 0
 
     own = [user_path(path) if path else None for path in (arguments.lammps_executable, arguments.lammps_source)]
     lammps = find_lammps(*own)

@@ -20,11 +20,13 @@ from pathlib import Path
 
 from sciml.core.catalogue import own_root
 from sciml.core.errors import UserError
+from sciml.core.runs import write_bytes
 
 PLUGIN = "scimlplugin.so"
 # the part that runs potentials compiled by torch; the plugin does without where torch was missing
 GENERIC = "libsciml_generic.so"
 BUILD_LOG = "build.log"
+EXAMPLE_POTENTIAL = "models/si-painn/si.sciml"
 
 
 def plugin_path() -> str:
@@ -142,6 +144,28 @@ def build_plugin(
     return folder / PLUGIN
 
 
+def copy_examples(folder: Path) -> list[Path]:
+    """Copies the example inputs and the potential that they use into `folder`, which is made.
+
+    Raises:
+        UserError: one of the files is there already, or the folder cannot be written.
+    """
+    root = own_root()
+    potential = root / EXAMPLE_POTENTIAL
+    examples = root / "lammps_plugin" / "examples"
+    inputs = [*sorted(examples.glob("in.*")), examples / "README.md"]
+    copies = {folder / path.name: path for path in (*inputs, potential)}
+    if there := [str(path) for path in copies if path.exists()]:
+        raise UserError(f"{there[0]} is there already. Move it away, or give another folder with --to.")
+    for place, path in copies.items():
+        data = path.read_bytes()
+        if path != potential:
+            # in the checkout the potential is with the models, in the copy it is beside the input
+            data = data.replace(f"../../{EXAMPLE_POTENTIAL}".encode(), potential.name.encode())
+        write_bytes(place, data)
+    return list(copies)
+
+
 def _install(built: Path | None, place: Path) -> None:
     if built is None:
         place.unlink(missing_ok=True)
@@ -152,18 +176,16 @@ def _install(built: Path | None, place: Path) -> None:
 
 
 def _run(command: list[str], log: Path, progress: Callable[[str], None]) -> None:
-    with log.open("a") as file:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    lines = []
+    with log.open("a") as file, subprocess.Popen(command, env=_environment(), **pipes) as process:
         file.write(f"$ {' '.join(command)}\n")
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environment()
-        )
         assert process.stdout is not None
-        lines = []
         for line in process.stdout:
             file.write(line)
             lines.append(line.rstrip())
             progress(line.rstrip())
-    if process.wait() != 0:
+    if process.returncode != 0:
         raise UserError(f"the plugin was not built: {_reason(lines)} All of the build's words are in {log}.")
 
 

@@ -1,8 +1,8 @@
 """A trained potential as the one file that `pair_style sciml` of LAMMPS reads.
 
 The file is safetensors: the tensors of the network, or for the generic back end the compiled package as bytes. Its
-header's ``__metadata__`` has one key, ``sciml``, with JSON that describes the potential; its ``sha256`` is the digest of
-the whole file with zeros in the digest's own place. lammps_plugin/src/potential_file.cpp reads and checks all of it.
+header's ``__metadata__`` has one key, ``sciml``, with JSON that describes the potential; its ``sha256`` is the digest
+of the whole file with zeros in the digest's own place. lammps_plugin/src/potential_file.cpp reads and checks it all.
 """
 
 from __future__ import annotations
@@ -62,11 +62,34 @@ def export_potential(
         raise UserError(
             f"there is no native code for {metadata['architecture']}; leave out `--backend native` for the generic one."
         )
-    about: dict[str, Any] = {
+    about = describe_file(potential, metadata, precision)
+    if backend == "native":
+        about |= {"backend": backend, "sizes": sizes}
+        # as they were trained: the plugin computes in the precision that is asked for
+        tensors = {name: tensor for name, tensor in potential.state_dict().items() if name.startswith("network.")}
+    else:
+        from sciml.gnn.compiled import compile_package
+
+        potential.network.to(DTYPES[precision])
+        with tempfile.TemporaryDirectory() as folder:
+            package = Path(folder) / "potential.pt2"
+            tensors, made = around_package(package, compile_package(potential, package))
+        about |= made
+    write_bytes(output, potential_bytes(tensors, about))
+    megabytes = output.stat().st_size / 1e6
+    elements = " ".join(metadata["elements"])
+    return (
+        f"{output}: {metadata['architecture']} for {elements}, {precision}, {backend} back end, {megabytes:.1f} MB\n"
+        f"in LAMMPS:  pair_style sciml\n            pair_coeff * * {output.name} {elements}"
+    )
+
+
+def describe_file(potential: Potential, metadata: Mapping[str, Any], precision: str) -> dict[str, Any]:
+    """What both back ends must know of a potential; `metadata` is that of its checkpoint."""
+    return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "sciml_version": __version__,
-        "backend": backend,
         "architecture": metadata["architecture"],
         "model": metadata["model"],
         "elements": metadata["elements"],
@@ -80,26 +103,12 @@ def export_potential(
         "data_fingerprint": metadata.get("data_fingerprint"),
         "trained_on": _trained_on(metadata),
     }
-    if backend == "native":
-        about["sizes"] = sizes
-        # as they were trained: the plugin computes in the precision that is asked for
-        tensors = {name: tensor for name, tensor in potential.state_dict().items() if name.startswith("network.")}
-    else:
-        from sciml.gnn.compiled import compile_package
 
-        with tempfile.TemporaryDirectory() as folder:
-            package = Path(folder) / "potential.pt2"
-            potential.network.to(DTYPES[precision])
-            made = compile_package(potential, package)
-            about |= {"torch_version": made["torch"], "instructions": made["isa"]}
-            tensors = {"package": torch.from_numpy(np.frombuffer(package.read_bytes(), np.uint8).copy())}
-    write_bytes(output, potential_bytes(tensors, about))
-    megabytes = output.stat().st_size / 1e6
-    elements = " ".join(metadata["elements"])
-    return (
-        f"{output}: {metadata['architecture']} for {elements}, {precision}, {backend} back end, {megabytes:.1f} MB\n"
-        f"in LAMMPS:  pair_style sciml\n            pair_coeff * * {output.name} {elements}"
-    )
+
+def around_package(package: Path, metadata: Mapping[str, str]) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Tensors and description of the generic back end, for a package and what `compile_package` said of it."""
+    tensors = {"package": torch.from_numpy(np.frombuffer(package.read_bytes(), np.uint8).copy())}
+    return tensors, {"backend": "generic", "torch_version": metadata["torch"], "instructions": metadata["isa"]}
 
 
 def potential_bytes(tensors: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> bytes:

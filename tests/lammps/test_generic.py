@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import json
-import shutil
-import subprocess
-import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +21,13 @@ from sciml.gnn.compiled import PairPotential, compile_package, instruction_sets
 from sciml.gnn.edges import Edges, pair_edges
 from sciml.gnn.potential import POTENTIALS, Potential, build_potential
 from sciml.materials.graphs import build_graph
+from sciml.materials.lammps import GENERIC, plugin_path
+from sciml.materials.potential_file import around_package, describe_file, potential_bytes
+from sciml.materials.potentials import describe_potential
 from sciml.materials.structures import from_atoms
+from tests.lammps.conftest import Exported, Lammps, problem
+from tests.lammps.test_forces import compare, script, structure
 
-SOURCE = Path(__file__).parents[2] / "lammps_plugin" / "src" / "generic"
 ELEMENTS = (14, 8, 6, 1)
 ENERGY_SCALE_EV = 1.7
 # small, for a short compilation; together they call each kernel: 20 channels any width, 16 an unrolled one
@@ -115,17 +116,13 @@ class Package:
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
-    tools = Path(sys.executable).parent
-    cmake, ninja = (shutil.which(tool, path=str(tools)) or shutil.which(tool) for tool in ("cmake", "ninja"))
-    if None in (shutil.which("g++"), cmake, ninja):
-        pytest.skip("no g++, cmake or ninja")
-    build = tmp_path_factory.mktemp("generic")
-    torch_dir = Path(torch.__file__).parent
-    options = ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}", f"-DTORCH_DIR={torch_dir}", "-DCMAKE_CXX_COMPILER=g++"]
-    subprocess.run([str(cmake), "-S", str(SOURCE), "-B", str(build), *options], check=True)
-    subprocess.run([str(cmake), "--build", str(build), "-j", "1"], check=True)
-    loaded = ctypes.CDLL(str(build / "libsciml_generic.so"))
+def library() -> ctypes.CDLL:
+    if reason := problem():
+        pytest.skip(reason)
+    file = Path(plugin_path()) / GENERIC
+    if not file.is_file():
+        pytest.skip("pair_style sciml was built without torch: run `sciml lammps build`")
+    loaded = ctypes.CDLL(str(file))
     loaded.sciml_generic_new.restype = ctypes.c_void_p
     loaded.sciml_generic_torch_version.restype = loaded.sciml_generic_isa.restype = ctypes.c_char_p
     return loaded
@@ -249,4 +246,38 @@ def test_a_file_that_is_no_package_is_refused(library: ctypes.CDLL, tmp_path: Pa
     for file in (text, tmp_path / "missing.pt2"):
         model = Generic(library, file)
         assert not model.model
-        assert str(file).encode() in model.message.value
+        assert b"the compiled potential cannot be loaded" in model.message.value
+
+
+# ------------------------------------------------------------------------------------------------------- in LAMMPS
+
+
+def exported(package: Package, lammps: Lammps) -> Exported:
+    """The package in a .sciml file, as `sciml export` makes it."""
+    name, config = type(package.potential.network).__name__.lower(), package.potential.network.config
+    about = describe_potential(config, ELEMENTS, [0.5, -1.0, 0.0, 0.0], ENERGY_SCALE_EV)
+    package.potential.reference_energies_ev[:2] = torch.tensor([0.5, -1.0])
+    tensors, made = around_package(package.file, package.metadata)
+    file = lammps.folder / f"{name}.sciml"
+    file.write_bytes(potential_bytes(tensors, describe_file(package.potential, about, f"float{package.bits}") | made))
+    return Exported(file, package.potential)
+
+
+# eV/angstrom: positions pass through LAMMPS' own arithmetic of images, which moves them by some 1e-15 angstrom
+IN_LAMMPS = {64: 1e-12, 32: 2e-5}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+def test_structures_of_every_kind_in_lammps(lammps: Lammps, package: Package, ranks: int):
+    potential = exported(package, lammps)
+    numbers = range(200) if ranks == 1 else range(14)
+    commands = []
+    for number in numbers:
+        atoms, boundary = structure(number)
+        lammps.write(f"{number}.data", atoms)
+        commands.append(script(potential, atoms, boundary, number, newton="off" if number % 3 else "on"))
+    # one potential for all: reading it is slow
+    lammps("".join(commands), ranks=ranks)
+    for number in numbers:
+        compare(lammps, potential, structure(number)[0], number, IN_LAMMPS[package.bits])
