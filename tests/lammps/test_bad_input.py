@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -136,6 +137,28 @@ def test_a_description_that_cannot_be(lammps: Lammps, painn: Exported, changes: 
     line = refusal(lammps, INPUT)
     assert said in line
     assert "painn.sciml" in line
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(40))
+def test_no_description_makes_lammps_crash(lammps: Lammps, painn: Exported, seed: int):
+    """Bytes of the header are changed and the digest is made to fit, as someone would who means harm."""
+    random = np.random.default_rng(seed)
+    data = bytearray(painn.file.read_bytes())
+    end = 8 + int.from_bytes(data[:8], "little")
+    digest = data.index(json.loads(json.loads(data[8:end])["__metadata__"]["sciml"])["sha256"].encode())
+    spared = range(digest, digest + 64)
+    for _ in range(int(random.integers(1, 4))):
+        place = int(random.integers(0 if seed % 4 == 0 else 8, end))
+        if place not in spared:
+            data[place] = int(random.choice(list(b'0123456789,:{}[]"-eE.\\\xff')))
+    data[digest : digest + 64] = b"0" * 64
+    data[digest : digest + 64] = hashlib.sha256(data).hexdigest().encode()
+    painn.file.write_bytes(data)
+    done = lammps(INPUT, check=False)
+    # a change may be harmless; what is refused is refused with words, not by a signal
+    assert done.returncode in {0, 1}, (done.returncode, done.stdout, done.stderr)
+    assert (done.returncode == 0) != ("ERROR: pair_style sciml:" in done.stdout), done.stdout
 
 
 def test_weights_that_are_not_finite(lammps: Lammps, painn: Exported):
