@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -224,19 +224,27 @@ def test_a_package_of_another_machine_is_refused(library: ctypes.CDLL, package: 
         "bits": str(package.bits),
     }
     assert package.metadata["isa"] == instruction_sets()
-    changes = {"sciml_isa": ("avx9000", b"instructions (avx9000)"), "sciml_torch": ("1.0.0", b"torch 1.0.0")}
-    for key, (value, said) in changes.items():
-        file = tmp_path / f"{key}.pt2"
-        with zipfile.ZipFile(package.file) as old, zipfile.ZipFile(file, "w") as new:
-            for entry in old.infolist():
-                content = old.read(entry)
-                if entry.filename.endswith("metadata.json"):
-                    content = json.dumps(json.loads(content) | {key: value}).encode()
-                new.writestr(entry, content)
-        model = Generic(library, file)
+    for change, said in FOREIGN.items():
+        model = Generic(library, of_another_machine(package.file, tmp_path, *change))
         assert not model.model
-        assert said in model.message.value
+        assert said in model.message.value.decode()
         assert b"Export the potential again" in model.message.value
+
+
+# what a package may say of itself that does not fit, and what the user is told
+FOREIGN = {("sciml_isa", "avx9000"): "instructions (avx9000)", ("sciml_torch", "1.0.0"): "torch 1.0.0"}
+
+
+def of_another_machine(package: Path, folder: Path, key: str, value: str) -> Path:
+    """A copy of the package that says `value` of itself."""
+    file = folder / f"{key}.pt2"
+    with zipfile.ZipFile(package) as old, zipfile.ZipFile(file, "w") as new:
+        for entry in old.infolist():
+            content = old.read(entry)
+            if entry.filename.endswith("metadata.json"):
+                content = json.dumps(json.loads(content) | {key: value}).encode()
+            new.writestr(entry, content)
+    return file
 
 
 @pytest.mark.slow
@@ -281,3 +289,28 @@ def test_structures_of_every_kind_in_lammps(lammps: Lammps, package: Package, ra
     lammps("".join(commands), ranks=ranks)
     for number in numbers:
         compare(lammps, potential, structure(number)[0], number, IN_LAMMPS[package.bits])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_package_of_another_machine_is_refused_in_lammps(lammps: Lammps, package: Package, ranks: int):
+    atoms, boundary = structure(0)
+    lammps.write("0.data", atoms)
+    for change, said in FOREIGN.items():
+        foreign = replace(package, file=of_another_machine(package.file, lammps.folder, *change))
+        potential = exported(foreign, lammps)
+        done = lammps(script(potential, atoms, boundary, 0), ranks=ranks, check=False)
+        assert done.returncode != 0
+        line = next(line for line in done.stdout.splitlines() if line.startswith("ERROR"))
+        assert potential.file.name in line and said in line and "Export the potential again" in line
+
+
+@pytest.mark.slow
+def test_a_compiled_potential_is_asked_for_its_own_precision(lammps: Lammps, package: Package):
+    atoms, boundary = structure(0)
+    lammps.write("0.data", atoms)
+    potential = exported(package, lammps)
+    other = f"float{96 - package.bits}"
+    done = lammps(script(potential, atoms, boundary, 0, style=f"sciml {other}"), check=False)
+    assert done.returncode != 0
+    assert f"so pair_style cannot ask for {other}" in done.stdout
