@@ -46,6 +46,12 @@ class PaiNNConfig:
         )
 
 
+# Added to the squared length of a vector under its root. By symmetry the vectors of a perfect crystal are zero, where
+# a bare length has a kink: atoms would be pushed off their sites, and force constants would be of the kink alone. Moved
+# by 0.1 angstrom, an atom of silicon has vectors of some 0.2; the root is smooth on this scale.
+LENGTH_FLOOR = 0.1
+
+
 class MessageBlock(nn.Module):
     """Equations 7 and 8 of the paper: messages from neighbours change scalars and vectors (None: all zero)."""
 
@@ -89,8 +95,7 @@ class UpdateBlock(nn.Module):
         self, scalars: Float[Tensor, "n c"], vectors: Float[Tensor, "n 3 c"]
     ) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n 3 c"]]:
         u, v = self.mix(vectors).chunk(2, dim=2)
-        # the floor keeps the slope of the norm finite at zero vectors
-        length = (v.square().sum(dim=1) + 1e-8).sqrt()
+        length = (v.square().sum(dim=1) + LENGTH_FLOOR).sqrt()
         scalar, of_product, of_vector = self.context(torch.cat([scalars, length], dim=1)).chunk(3, dim=1)
         return scalars + scalar + of_product * (u * v).sum(dim=1), vectors + of_vector.unsqueeze(1) * u
 

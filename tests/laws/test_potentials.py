@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from ase import Atoms
+from ase.build import bulk
 from scipy.spatial.transform import Rotation
 from torch.autograd import gradcheck
 
@@ -198,3 +199,19 @@ def test_training_mode_gives_every_weight_a_gradient(potential: Potential, cryst
 def test_an_unknown_element_is_refused(potential: Potential, graph_of: GraphOf) -> None:
     with pytest.raises(UserError, match=r"knows the elements .* but the structure has \[79\]"):
         potential(graph_of(Atoms("Au", [[0, 0, 0]])))
+
+
+def test_an_atom_in_a_perfect_crystal_feels_a_spring(potential: Potential, graph_of: GraphOf) -> None:
+    """No kink where symmetry makes vectors vanish: the force grows with the displacement, however small it is."""
+    crystal = bulk("Si", cubic=True)
+
+    def stiffness(displacement: float) -> np.ndarray:
+        moved = crystal.copy()
+        moved.positions[0] += displacement * np.array([0.6, 0.0, 0.8])
+        return potential(graph_of(moved)).forces[0].numpy() / displacement
+
+    assert np.abs(potential(graph_of(crystal)).forces.numpy()).max() < 1e-9
+    smallest = stiffness(1e-5)
+    assert np.abs(smallest).max() > 1e-3
+    # what is left is the anharmonic part, of the order of the displacement over a bond
+    np.testing.assert_allclose(stiffness(2e-3), smallest, rtol=0, atol=0.1 * np.abs(smallest).max())

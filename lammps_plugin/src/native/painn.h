@@ -14,11 +14,15 @@
 
 namespace sciml::SCIML_ISA {
 
+// as in sciml/gnn/painn.py
+template <typename T>
+constexpr T length_floor = T(0.1);
+
 template <typename T>
 struct PaiNNWeights {
     struct Layer {
         Dense<T> context1, context2, mix, update1, update2;
-        RadialTable<T> filter;  // [scalar | edge | vector]
+        RadialTable<T> filter;  // of each whole vector of channels: scalar, edge, vector
     };
     int channels = 0;  // padded
     double cutoff = 0;
@@ -80,6 +84,7 @@ public:
     }
 
 private:
+    using Table = RadialTable<T>;
     static constexpr int block = 24;
 
     PaiNNWeights<T> w_;
@@ -126,7 +131,7 @@ private:
             for (int i = 0; i < c; ++i) {
                 const T w0 = uv[c + i], w1 = uv[3 * c + i], w2 = uv[5 * c + i];
                 inputs[i] = s[i];
-                inputs[c + i] = std::sqrt(w0 * w0 + w1 * w1 + w2 * w2 + T(1e-8));
+                inputs[c + i] = std::sqrt(w0 * w0 + w1 * w1 + w2 * w2 + length_floor<T>);
                 turn[i] = uv[i] * w0 + uv[2 * c + i] * w1 + uv[4 * c + i] * w2;
             }
         }
@@ -217,7 +222,7 @@ private:
     template <bool is_first>
     void receive(const Neighbourhood<T>& near, int layer, int i) {
         const int c = c_;
-        const RadialTable<T>& filter = w_.layers[layer].filter;
+        const Table& filter = w_.layers[layer].filter;
         T* to = &rows_[layer][std::size_t(i) * 4 * c];
         if (is_first) {
             std::memcpy(to, embedding(near.species[i]), sizeof(T) * c);
@@ -232,15 +237,15 @@ private:
             const T* row = filter.row(distance, t);
             const T* from = sent_by<is_first>(near, near.neighbour[e]);
             for (int k = 0; k < c; k += wide) {
-                const auto fs = RadialTable<T>::value(row + k, 3 * c, t);
-                const auto pull = RadialTable<T>::value(row + c + k, 3 * c, t) * at(from + c + k);
+                const auto fs = Table::value(Table::group(row, 3 * k), t);
+                const auto pull = Table::value(Table::group(row, 3 * k + wide), t) * at(from + c + k);
                 at(to + k) += fs * at(from + k);
                 if (is_first) {
                     at(to + c + k) += pull * x;
                     at(to + 2 * c + k) += pull * y;
                     at(to + 3 * c + k) += pull * z;
                 } else {
-                    const auto fv = RadialTable<T>::value(row + 2 * c + k, 3 * c, t);
+                    const auto fv = Table::value(Table::group(row, 3 * k + 2 * wide), t);
                     at(to + c + k) += pull * x + fv * at(from + 2 * c + k);
                     at(to + 2 * c + k) += pull * y + fv * at(from + 3 * c + k);
                     at(to + 3 * c + k) += pull * z + fv * at(from + 4 * c + k);
@@ -323,7 +328,7 @@ private:
     template <bool is_first>
     void gather(const Neighbourhood<T>& near, int layer, int i, T* to, T* slope) const {
         const int c = c_;
-        const RadialTable<T>& filter = w_.layers[layer].filter;
+        const Table& filter = w_.layers[layer].filter;
         const T *gi = &rows_[layer][std::size_t(i) * 4 * c], *si = sent_by<is_first>(near, i);
         constexpr int wide = lanes<T>;
         for (std::int64_t e = near.row_start[i]; e < near.row_start[i + 1]; ++e) {
@@ -339,8 +344,8 @@ private:
             Vector<T> radial{}, dx{}, dy{}, dz{};
             for (int k = 0; k < c; k += wide) {
                 Vector<T> fs, fs1, fe, fe1;
-                RadialTable<T>::value_and_slope(row + k, 3 * c, t, fs, fs1);
-                RadialTable<T>::value_and_slope(row + c + k, 3 * c, t, fe, fe1);
+                Table::value_and_slope(Table::group(row, 3 * k), t, fs, fs1);
+                Table::value_and_slope(Table::group(row, 3 * k + wide), t, fe, fe1);
                 const auto along_j = x * at(gj + c + k) + y * at(gj + 2 * c + k) + z * at(gj + 3 * c + k);
                 const auto along_i = x * at(gi + c + k) + y * at(gi + 2 * c + k) + z * at(gi + 3 * c + k);
                 radial += fs1 * (at(sj + k) * at(gi + k) + at(si + k) * at(gj + k));
@@ -351,7 +356,7 @@ private:
                 dz += from_j * at(gi + 3 * c + k) - from_i * at(gj + 3 * c + k);
                 if (!is_first) {
                     Vector<T> fv, fv1;
-                    RadialTable<T>::value_and_slope(row + 2 * c + k, 3 * c, t, fv, fv1);
+                    Table::value_and_slope(Table::group(row, 3 * k + 2 * wide), t, fv, fv1);
                     at(to + k) += fs * at(gj + k);
                     at(to + c + k) -= fe * along_j;
                     Vector<T> both{};

@@ -66,9 +66,11 @@ PaiNNWeights<T> load_painn(const Tensors& tensors, int n_species, int channels, 
                 for (int k = 0; k <= radial; ++k) {
                     const double* weights = filter + (std::size_t(stored[f]) * (radial + 1) + k) * c;
                     for (int i = 0; i < c; ++i) {
-                        out[f * wide + i] += value[k] * weights[i];
-                        out[(3 + f) * wide + i] += slope[k] * weights[i];
-                        out[(6 + f) * wide + i] += curvature[k] * weights[i];
+                        // a vector of each filter in turn
+                        const int column = 3 * (i - i % lanes<T>) + f * lanes<T> + i % lanes<T>;
+                        out[column] += value[k] * weights[i];
+                        out[3 * wide + column] += slope[k] * weights[i];
+                        out[6 * wide + column] += curvature[k] * weights[i];
                     }
                 }
         });

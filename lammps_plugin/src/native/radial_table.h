@@ -1,5 +1,6 @@
 // Functions of the distance as polynomials of degree five between knots (quintic Hermite interpolation): value, slope
-// and curvature are exact at the knots and continuous everywhere.
+// and curvature are exact at the knots and continuous everywhere. The six coefficients of a vector of columns stand
+// together, so that an edge reads its row of the table from one end to the other.
 
 #pragma once
 
@@ -29,7 +30,8 @@ public:
                 // what is left of the end's value, slope and curvature after the quadratic that fits the start
                 const double f = f1 - f0 - d0 - 0.5 * s0, d = d1 - d0 - s0, s = s1 - s0;
                 const double a[6] = {f0, d0, 0.5 * s0, 10 * f - 4 * d + 0.5 * s, -15 * f + 7 * d - s, 6 * f - 3 * d + 0.5 * s};
-                for (int k = 0; k < 6; ++k) data_[(std::size_t(i) * 6 + k) * columns + c] = T(a[k]);
+                T* to = data_.data() + std::size_t(i) * 6 * columns + 6 * (c - c % lanes<T>) + c % lanes<T>;
+                for (int k = 0; k < 6; ++k) to[k * lanes<T>] = T(a[k]);
             }
             left = right;
         }
@@ -46,15 +48,18 @@ public:
     T per_step() const { return T(per_step_); }
     int columns() const { return columns_; }
 
-    static inline Vector<T> value(const T* row, int columns, T t) {
-        return at(row) + t * (at(row + columns) + t * (at(row + 2 * columns) + t * (at(row + 3 * columns) +
-               t * (at(row + 4 * columns) + t * at(row + 5 * columns)))));
+    // the polynomials of the vector of columns that begins at `column`
+    static const T* group(const T* row, int column) { return row + 6 * column; }
+
+    static inline Vector<T> value(const T* a, T t) {
+        constexpr int w = lanes<T>;
+        return at(a) + t * (at(a + w) + t * (at(a + 2 * w) + t * (at(a + 3 * w) + t * (at(a + 4 * w) + t * at(a + 5 * w)))));
     }
     // the slope is by the fraction: times per_step() it is by the distance
-    static inline void value_and_slope(const T* row, int columns, T t, Vector<T>& value, Vector<T>& slope) {
-        const Vector<T> a1 = at(row + columns), a2 = at(row + 2 * columns), a3 = at(row + 3 * columns);
-        const Vector<T> a4 = at(row + 4 * columns), a5 = at(row + 5 * columns);
-        value = at(row) + t * (a1 + t * (a2 + t * (a3 + t * (a4 + t * a5))));
+    static inline void value_and_slope(const T* a, T t, Vector<T>& value, Vector<T>& slope) {
+        constexpr int w = lanes<T>;
+        const Vector<T> a1 = at(a + w), a2 = at(a + 2 * w), a3 = at(a + 3 * w), a4 = at(a + 4 * w), a5 = at(a + 5 * w);
+        value = at(a) + t * (a1 + t * (a2 + t * (a3 + t * (a4 + t * a5))));
         slope = a1 + t * (T(2) * a2 + t * (T(3) * a3 + t * (T(4) * a4 + t * (T(5) * a5))));
     }
 

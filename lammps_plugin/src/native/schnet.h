@@ -67,6 +67,7 @@ public:
     }
 
 private:
+    using Table = RadialTable<T>;
     static constexpr int block = 24;
 
     SchNetWeights<T> w_;
@@ -82,7 +83,7 @@ private:
 
     void receive(const Neighbourhood<T>& near, int layer, int i) {
         const int c = c_;
-        const RadialTable<T>& filter = w_.layers[layer].filter;
+        const Table& filter = w_.layers[layer].filter;
         T* to = &sums_[layer][std::size_t(i) * c];
         std::memset(to, 0, sizeof(T) * c);
         for (std::int64_t e = near.row_start[i]; e < near.row_start[i + 1]; ++e) {
@@ -91,7 +92,7 @@ private:
             T t;
             const T* row = filter.row(distance, t);
             const T* from = sent_by(near, layer, near.neighbour[e]);
-            for (int k = 0; k < c; k += lanes<T>) at(to + k) += RadialTable<T>::value(row + k, c, t) * at(from + k);
+            for (int k = 0; k < c; k += lanes<T>) at(to + k) += Table::value(Table::group(row, k), t) * at(from + k);
         }
     }
 
@@ -181,7 +182,7 @@ private:
     // over the neighbours of atom i: the slope by what it sent, and half the slope of each pair by its vector
     void gather(const Neighbourhood<T>& near, int layer, int i, T* to, T* slope) const {
         const int c = c_;
-        const RadialTable<T>& filter = w_.layers[layer].filter;
+        const Table& filter = w_.layers[layer].filter;
         const T *gi = &sums_[layer][std::size_t(i) * c], *fi = sent_by(near, layer, i);
         for (std::int64_t e = near.row_start[i]; e < near.row_start[i + 1]; ++e) {
             const T* d = near.vector + 3 * e;
@@ -195,7 +196,7 @@ private:
             Vector<T> radial{};
             for (int k = 0; k < c; k += lanes<T>) {
                 Vector<T> f, f1;
-                RadialTable<T>::value_and_slope(row + k, c, t, f, f1);
+                Table::value_and_slope(Table::group(row, k), t, f, f1);
                 radial += f1 * (at(fj + k) * at(gi + k) + at(fi + k) * at(gj + k));
                 at(to + k) += f * at(gj + k);
             }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 #include <new>
+#include <type_traits>
 #include <vector>
 
 #if defined(__AVX512F__)
@@ -103,25 +104,60 @@ inline void fill_rows(int rows, const T* bias, int count, T* y, int ldy) {
     for (int r = 0; r < rows; ++r) std::memcpy(y + std::size_t(r) * ldy, bias, sizeof(T) * count);
 }
 
-// y = silu(x) and, where asked for, its slope; x may be y
+// e^x to rounding: e^x = 2^n e^r with |r| <= ln 2 / 2, and Taylor's series of e^r until its terms are below rounding
+template <typename T>
+inline Vector<T> exponential(Vector<T> x) {
+    constexpr bool single = sizeof(T) == 4;
+    using Integer = std::conditional_t<single, std::int32_t, std::int64_t>;
+    typedef Integer Integers __attribute__((vector_size(SCIML_VECTOR_BYTES)));
+    constexpr int mantissa = single ? 23 : 52, bias = single ? 127 : 1023, terms = single ? 7 : 13;
+    constexpr T largest = single ? T(87) : T(708);
+    x = x > largest ? Vector<T>{} + largest : x;
+    x = x < -largest ? Vector<T>{} - largest : x;
+    // a number so large that its last bit is worth 1: added, it leaves the nearest whole number in the last bits
+    constexpr T rounder = T(Integer(3) << (mantissa - 1));
+    const Vector<T> rounded = x * T(1.4426950408889634074) + rounder, n = rounded - rounder;
+    // ln 2 in two parts, the first with so few digits that its product with n is exact (Cody and Waite 1980)
+    constexpr T coarse = single ? T(0.693359375) : T(6.93147180369123816490e-01);
+    constexpr T fine = single ? T(-2.12194440054690583e-4) : T(1.90821492927058770002e-10);
+    const Vector<T> r = (x - n * coarse) - n * fine;
+    Vector<T> series = Vector<T>{} + T(1);
+    for (int k = terms; k > 0; --k) series = T(1) + series * r * (T(1) / T(k));
+    Integers bits;
+    std::memcpy(&bits, &rounded, sizeof bits);
+    bits = (bits << mantissa) + (Integer(bias) << mantissa);
+    Vector<T> power;
+    std::memcpy(&power, &bits, sizeof bits);
+    return series * power;
+}
+
+// ln(1 + e) for e from 0 to 1, as 2 artanh(e / (2 + e))
+template <typename T>
+inline Vector<T> logarithm_above_one(Vector<T> e) {
+    constexpr int terms = sizeof(T) == 4 ? 8 : 17;
+    const Vector<T> s = e / (T(2) + e), square = s * s;
+    Vector<T> series{};
+    for (int k = terms; k >= 0; --k) series = T(1) / T(2 * k + 1) + square * series;
+    return T(2) * s * series;
+}
+
+// y = silu(x) and, where asked for, its slope, for whole vectors; x may be y
 template <typename T>
 inline void silu(int count, const T* x, T* y, T* slope) {
-#pragma omp simd
-    for (int i = 0; i < count; ++i) {
-        const T z = x[i], s = T(1) / (T(1) + std::exp(-z));
-        y[i] = z * s;
-        if (slope) slope[i] = s * (T(1) + z * (T(1) - s));
+    for (int i = 0; i < count; i += lanes<T>) {
+        const Vector<T> z = at(x + i), s = T(1) / (T(1) + exponential<T>(-z));
+        at(y + i) = z * s;
+        if (slope) at(slope + i) = s * (T(1) + z * (T(1) - s));
     }
 }
 
-// shifted softplus ln(1 + e^x) - ln 2 and its slope
+// shifted softplus ln(1 + e^x) - ln 2 and its slope, for whole vectors
 template <typename T>
 inline void softplus(int count, const T* x, T* y, T* slope) {
-#pragma omp simd
-    for (int i = 0; i < count; ++i) {
-        const T z = x[i], e = std::exp(-std::fabs(z));
-        y[i] = (z > 0 ? z : T(0)) + std::log(T(1) + e) - T(0.69314718055994530942);
-        if (slope) slope[i] = z > 0 ? T(1) / (T(1) + e) : e / (T(1) + e);
+    for (int i = 0; i < count; i += lanes<T>) {
+        const Vector<T> z = at(x + i), e = exponential<T>(z > 0 ? -z : z), s = T(1) / (T(1) + e);
+        at(y + i) = (z > 0 ? z : Vector<T>{}) + logarithm_above_one<T>(e) - T(0.69314718055994530942);
+        if (slope) at(slope + i) = z > 0 ? s : e * s;
     }
 }
 
