@@ -1,7 +1,9 @@
 #include "ghosts.h"
 
 #include <cstring>
+#include <limits>
 #include <numeric>
+#include <stdexcept>
 
 namespace sciml {
 
@@ -9,19 +11,12 @@ namespace {
 
 constexpr int tag = 5717;
 
-// a message has at most 2^31 - 1 of its units: rows are sent as units of their own
-class RowType {
-public:
-    explicit RowType(std::size_t bytes) {
-        MPI_Type_contiguous(int(bytes), MPI_BYTE, &type_);
-        MPI_Type_commit(&type_);
-    }
-    ~RowType() { MPI_Type_free(&type_); }
-    MPI_Datatype get() const { return type_; }
-
-private:
-    MPI_Datatype type_;
-};
+// a message has at most so many bytes
+int message_size(std::size_t bytes) {
+    if (bytes > std::size_t(std::numeric_limits<int>::max()))
+        throw std::runtime_error("two processes share too many atoms for one message of MPI: use more processes");
+    return int(bytes);
+}
 
 }  // namespace
 
@@ -51,15 +46,19 @@ void Ghosts::set(int n_own, std::vector<std::int64_t> homes) {
 
 void Ghosts::transfer(char* incoming, const std::vector<int>& in_start, const char* outgoing, const std::vector<int>& out_start,
                       std::size_t bytes) {
-    const RowType row(bytes);
     requests_.clear();
     for (int r = 0; r < ranks_; ++r)
-        if (const int count = in_start[r + 1] - in_start[r])
-            MPI_Irecv(incoming + bytes * in_start[r], count, row.get(), r, tag, world_, &requests_.emplace_back());
+        if (const std::size_t count = in_start[r + 1] - in_start[r])
+            MPI_Irecv(incoming + bytes * in_start[r], message_size(bytes * count), MPI_BYTE, r, tag, world_, &requests_.emplace_back());
     for (int r = 0; r < ranks_; ++r)
-        if (const int count = out_start[r + 1] - out_start[r])
-            MPI_Isend(outgoing + bytes * out_start[r], count, row.get(), r, tag, world_, &requests_.emplace_back());
-    MPI_Waitall(int(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE);
+        if (const std::size_t count = out_start[r + 1] - out_start[r])
+            MPI_Isend(outgoing + bytes * out_start[r], message_size(bytes * count), MPI_BYTE, r, tag, world_, &requests_.emplace_back());
+    wait();
+}
+
+void Ghosts::wait() {
+    std::vector<MPI_Status> statuses(requests_.size());
+    MPI_Waitall(int(requests_.size()), requests_.data(), statuses.data());
 }
 
 void Ghosts::forward(void* rows, std::size_t bytes) {
@@ -86,11 +85,11 @@ Exchange::Parcels Ghosts::swap(const Parcels& parcels) {
     requests_.clear();
     for (int r = 0; r < ranks_; ++r) {
         received[r].resize(in[r]);
-        if (in[r]) MPI_Irecv(received[r].data(), int(in[r]), MPI_BYTE, r, tag, world_, &requests_.emplace_back());
+        if (in[r]) MPI_Irecv(received[r].data(), message_size(in[r]), MPI_BYTE, r, tag, world_, &requests_.emplace_back());
     }
     for (int r = 0; r < ranks_; ++r)
-        if (out[r]) MPI_Isend(parcels[r].data(), int(out[r]), MPI_BYTE, r, tag, world_, &requests_.emplace_back());
-    MPI_Waitall(int(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE);
+        if (out[r]) MPI_Isend(parcels[r].data(), message_size(out[r]), MPI_BYTE, r, tag, world_, &requests_.emplace_back());
+    wait();
     return received;
 }
 

@@ -40,6 +40,7 @@ private:
 
     void transfer(char* incoming, const std::vector<int>& in_start, const char* outgoing, const std::vector<int>& out_start,
                   std::size_t bytes);
+    void wait();
 };
 
 }  // namespace sciml

@@ -1,11 +1,9 @@
-#include "pair_sciml.h"
+// Each step of `pair_style sciml`: rows, edges, the potential, forces. What it reads is in pair_sciml_input.cpp.
 
 #include <omp.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <stdexcept>
 
@@ -13,10 +11,10 @@
 #include "comm.h"
 #include "error.h"
 #include "force.h"
-#include "generic/generic_model.h"
 #include "memory.h"
 #include "neigh_list.h"
 #include "neighbor.h"
+#include "pair_sciml.h"
 #include "update.h"
 #include "utils.h"
 
@@ -26,12 +24,6 @@ namespace {
 
 // angstrom; atoms as near as that are on one point for all that a potential can say
 constexpr double same_point = 1e-6;
-
-std::string joined(int count, char** words) {
-    std::string all;
-    for (int k = 0; k < count; ++k) all += (k ? " " : "") + std::string(words[k]);
-    return all;
-}
 
 }  // namespace
 
@@ -54,125 +46,6 @@ PairSciML::~PairSciML() {
     }
 }
 
-void PairSciML::settings(int narg, char** arg) {
-    asked_dtype_.clear();
-    if (narg > 1 || (narg == 1 && std::strcmp(arg[0], "float32") && std::strcmp(arg[0], "float64")))
-        error->all(FLERR, "pair_style sciml takes nothing, or float32 or float64 for the precision of its arithmetic, but got '{}'. "
-                          "The file of the potential goes to pair_coeff", joined(narg, arg));
-    if (narg == 1) asked_dtype_ = arg[0];
-}
-
-void PairSciML::coeff(int narg, char** arg) {
-    const int types = atom->ntypes;
-    if (narg != 3 + types || std::strcmp(arg[0], "*") || std::strcmp(arg[1], "*"))
-        error->all(FLERR, "pair_coeff of pair_style sciml needs '* * FILE' and one element (or NULL) for each of the {} atom types, but got '{}'",
-                   types, joined(narg, arg));
-    path_ = arg[2];
-    names_.assign(arg + 3, arg + narg);
-    load();
-}
-
-// reads the file on the first process and says what every process does with it
-void PairSciML::load() {
-    const int types = atom->ntypes;
-    sciml::PotentialFile file;
-    std::string failure;
-    try {
-        const std::string bytes = read_file();
-        file = sciml::parse_potential(path_, std::vector<char>(bytes.begin(), bytes.end()));
-    } catch (const std::exception& what) {
-        failure = what.what();
-    }
-    // every process has read the same bytes
-    if (!failure.empty()) error->all(FLERR, "pair_style sciml: {}", failure);
-
-    species_of_type_.assign(types + 1, -1);
-    std::string known;
-    for (const std::string& element : file.elements) known += (known.empty() ? "" : " ") + element;
-    for (int type = 1; type <= types; ++type) {
-        const std::string& name = names_[type - 1];
-        if (name == "NULL" && std::strncmp(force->pair_style, "hybrid", 6))
-            error->all(FLERR, "pair_style sciml has no element for atom type {}: NULL is for types that another style of "
-                              "'pair_style hybrid' has. Name one of {}", type, known);
-        if (name == "NULL") continue;
-        const auto found = std::find(file.elements.begin(), file.elements.end(), name);
-        if (found == file.elements.end())
-            error->all(FLERR, "pair_style sciml: {} knows {}, but pair_coeff asks for {} as atom type {}. Name one that it knows, or "
-                              "use a potential that was trained on {}", path_, known, name, type, name);
-        species_of_type_[type] = int(found - file.elements.begin());
-    }
-
-    const std::string dtype = asked_dtype_.empty() ? file.dtype : asked_dtype_;
-    const bool generic = file.backend == "generic";
-    if (generic && dtype != file.dtype)
-        error->all(FLERR, "pair_style sciml: {} is compiled for {}, so pair_style cannot ask for {}. Export it again with --precision {}",
-                   path_, file.dtype, dtype, dtype);
-    try {
-        single_ = {};
-        double_ = {};
-        if (dtype == "float32")
-            single_.model = generic ? sciml::make_generic<float>(file, comm->nthreads) : sciml::make_native<float>(file.sizes, file.tensors);
-        else
-            double_.model = generic ? sciml::make_generic<double>(file, comm->nthreads) : sciml::make_native<double>(file.sizes, file.tensors);
-    } catch (const std::exception& what) {
-        failure = what.what();
-    }
-    // one process may have less memory, or another processor, than the others
-    const int failed = !failure.empty();
-    int failures = 0;
-    MPI_Allreduce(&failed, &failures, 1, MPI_INT, MPI_SUM, world);
-    if (failures == comm->nprocs) error->all(FLERR, "pair_style sciml: {} {}", path_, failure);
-    if (failed) error->one(FLERR, "pair_style sciml: {} {}", path_, failure);
-    if (failures) MPI_Barrier(world);  // which the process that failed ends
-    reference_ = file.reference_energies_ev;
-    scale_ = file.energy_scale_ev;
-    cutoff_ = file.cutoff_angstrom;
-
-    if (!allocated) {
-        memory->create(setflag, types + 1, types + 1, "pair:setflag");
-        memory->create(cutsq, types + 1, types + 1, "pair:cutsq");
-        allocated = 1;
-    }
-    for (int i = 1; i <= types; ++i)
-        for (int j = 1; j <= types; ++j) setflag[i][j] = species_of_type_[i] >= 0 && species_of_type_[j] >= 0;
-    if (comm->me == 0)
-        utils::logmesg(lmp, "sciml: {} of {}, {} layers, cutoff {} angstrom, {}, {}{}\n", file.architecture, known, file.layers,
-                       cutoff_, dtype, generic ? std::string("compiled by torch ") + file.torch_version
-                                               : std::string("native code for ") + sciml::native_instructions(),
-                       file.trained_on.empty() ? "" : ", trained on " + file.trained_on);
-}
-
-// the bytes of the file, on every process; path_ becomes the place where it was found
-std::string PairSciML::read_file() {
-    std::string bytes, failure;
-    if (comm->me == 0) {
-        const std::string found = utils::get_potential_file_path(path_);
-        if (FILE* file = found.empty() ? nullptr : std::fopen(found.c_str(), "rb")) {
-            char part[1 << 16];
-            while (const std::size_t count = std::fread(part, 1, sizeof part, file)) bytes.append(part, count);
-            if (std::ferror(file)) failure = "cannot read the potential file " + path_ + ": " + std::strerror(errno);
-            std::fclose(file);
-            if (char* absolute = realpath(found.c_str(), nullptr)) {
-                path_ = absolute;
-                std::free(absolute);
-            }
-        } else {
-            failure = "cannot open the potential file " + path_ + ": " + std::strerror(found.empty() ? ENOENT : errno) +
-                      ". Make one with `sciml export RUN -o FILE`";
-        }
-    }
-    for (std::string* text : {&failure, &path_, &bytes}) {
-        long long size = (long long)text->size();
-        MPI_Bcast(&size, 1, MPI_LONG_LONG, 0, world);
-        text->resize(std::size_t(size));
-        // a message has less than 2^31 bytes
-        for (long long begin = 0; begin < size; begin += 1 << 30)
-            MPI_Bcast(text->data() + begin, int(std::min<long long>(1 << 30, size - begin)), MPI_CHAR, 0, world);
-    }
-    if (!failure.empty()) throw std::runtime_error(failure);
-    return bytes;
-}
-
 void PairSciML::init_style() {
     const std::string units = update->unit_style;
     if (units == "metal")
@@ -190,7 +63,7 @@ void PairSciML::init_style() {
 
 // bonded neighbours that special_bonds takes out of the list would be missing from the potential's sums
 void PairSciML::check_lists() const {
-    if (atom->molecular != Atom::MOLECULAR || !std::strncmp(force->pair_style, "hybrid", 6)) return;
+    if (atom->molecular != Atom::MOLECULAR) return;
     int mine = 0, missing = 0;
     for (int i = 0; i < atom->nlocal; ++i)
         for (int k = 1; k <= 3; ++k) {
@@ -198,9 +71,16 @@ void PairSciML::check_lists() const {
             if (count > 0 && force->special_lj[k] == 0 && force->special_coul[k] == 0) mine = 1;
         }
     MPI_Allreduce(&mine, &missing, 1, MPI_INT, MPI_MAX, world);
-    if (missing)
+    if (!missing) return;
+    // another style may have asked for that
+    if (!std::strncmp(force->pair_style, "hybrid", 6)) {
+        if (comm->me == 0)
+            error->warning(FLERR, "special_bonds takes bonded neighbours out of the list: pair_style sciml does not see them. "
+                                  "Unless its atoms have no bonds, give 'pair_modify pair sciml special lj/coul 1.0 1.0 1.0'");
+    } else {
         error->all(FLERR, "pair_style sciml sees bonded neighbours like all others, but special_bonds takes them out of the neighbour list. "
                           "Give 'special_bonds lj/coul 1.0 1.0 1.0'");
+    }
 }
 
 // the reach of one layer: what more it needs of other processes, the potential asks for itself
@@ -212,7 +92,10 @@ double PairSciML::init_one(int i, int j) {
 void PairSciML::compute(int eflag, int vflag) {
     ev_init(eflag, vflag);
     omp_set_num_threads(comm->nthreads);
+    if (!single_.model && !double_.model) error->all(FLERR, "pair_style sciml has no potential. Give one with pair_coeff");
     if (neighbor->ago == 0 || neighbour_builds_ != neighbor->ncalls) number_rows();
+    // some fixes change types without a new list
+    for (std::size_t row = 0; row < species_.size(); ++row) species_[row] = species_of_type_[atom->type[atom_of_row_[row]]];
     if (single_.model)
         compute_in(single_);
     else
@@ -235,6 +118,9 @@ void PairSciML::number_rows() {
         for (int k = 0; k < list->numneigh[i]; ++k) {
             const int j = list->firstneigh[i][k] & NEIGHMASK;
             if (row_of_atom_[j] != -1) continue;
+            if (home_[j] < 0)
+                error->one(FLERR, "pair_style sciml: a neighbour of atom {} belongs to no process. Leave out 'comm_modify group'",
+                           atom->tag_enable ? atom->tag[i] : i + 1);
             if (sciml::Exchange::rank_of(home_[j]) == comm->me) {
                 row_of_atom_[j] = sciml::Exchange::row_of(home_[j]);
             } else {
@@ -246,11 +132,12 @@ void PairSciML::number_rows() {
     std::sort(wanted.begin(), wanted.end());
     wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
     species_.resize(n_own + wanted.size());
-    for (int row = 0; row < n_own; ++row) species_[row] = species_of_type_[atom->type[list->ilist[row]]];
+    atom_of_row_.assign(list->ilist, list->ilist + n_own);
+    atom_of_row_.resize(species_.size());
     for (int j = n_local; j < n_all; ++j) {
         if (row_of_atom_[j] != -2) continue;
         row_of_atom_[j] = n_own + int(std::lower_bound(wanted.begin(), wanted.end(), home_[j]) - wanted.begin());
-        species_[row_of_atom_[j]] = species_of_type_[atom->type[j]];
+        atom_of_row_[row_of_atom_[j]] = j;
     }
     ghosts_->set(n_own, std::move(wanted));
     neighbour_builds_ = neighbor->ncalls;
@@ -382,45 +269,9 @@ void PairSciML::check_sound() const {
                           "training data, or the time step is too long", worst[infinite], update->ntimestep);
 }
 
-// The file is not in the restart file, only its path, the elements and the precision.
-
-void PairSciML::write_restart(FILE* file) {
-    std::string all = asked_dtype_ + '\n' + path_;
-    for (const std::string& name : names_) all += '\n' + name;
-    const int size = int(all.size());
-    std::fwrite(&size, sizeof size, 1, file);
-    std::fwrite(all.data(), 1, all.size(), file);
-}
-
-void PairSciML::read_restart(FILE* file) {
-    int size = 0;
-    std::string all;
-    if (comm->me == 0) {
-        utils::sfread(FLERR, &size, sizeof size, 1, file, nullptr, error);
-        if (size < 0 || size > 1 << 20) error->one(FLERR, "pair_style sciml: the restart file is damaged");
-        all.resize(std::size_t(size));
-        utils::sfread(FLERR, all.data(), 1, std::size_t(size), file, nullptr, error);
-    }
-    MPI_Bcast(&size, 1, MPI_INT, 0, world);
-    all.resize(std::size_t(size));
-    MPI_Bcast(all.data(), size, MPI_CHAR, 0, world);
-    std::vector<std::string> parts(1);
-    for (const char letter : all) {
-        if (letter == '\n')
-            parts.emplace_back();
-        else
-            parts.back() += letter;
-    }
-    if (int(parts.size()) != 2 + atom->ntypes) error->all(FLERR, "pair_style sciml: the restart file is damaged");
-    asked_dtype_ = parts[0];
-    path_ = parts[1];
-    names_.assign(parts.begin() + 2, parts.end());
-    load();
-}
-
 double PairSciML::memory_usage() {
     const auto bytes = [](const auto& values) { return double(values.capacity() * sizeof(values[0])); };
-    double total = Pair::memory_usage() + bytes(neighbour_) + bytes(row_start_) + bytes(row_of_atom_) + bytes(home_) + bytes(species_) +
+    double total = Pair::memory_usage() + bytes(neighbour_) + bytes(row_start_) + bytes(row_of_atom_) + bytes(home_) + bytes(species_) + bytes(atom_of_row_) +
                    bytes(energy_) + bytes(force_);
     total += bytes(single_.vectors) + bytes(single_.slopes) + bytes(double_.vectors) + bytes(double_.slopes);
     if (single_.model) total += single_.model->bytes();

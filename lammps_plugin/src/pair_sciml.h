@@ -25,6 +25,8 @@ public:
 
     void write_restart(FILE*) override;
     void read_restart(FILE*) override;
+    void write_restart_settings(FILE*) override;
+    void read_restart_settings(FILE*) override;
 
     int pack_forward_comm(int, int*, double*, int, int*) override;
     void unpack_forward_comm(int, int, double*) override;
@@ -52,6 +54,7 @@ private:
     std::unique_ptr<sciml::Ghosts> ghosts_;
     std::vector<int> row_of_atom_;          // [nlocal + nghost], -1 where there is none
     std::vector<std::int64_t> home_;        // [nlocal + nghost]: key of each atom's owner, -1 if it is in no list
+    std::vector<int> atom_of_row_;          // one of its images, for an atom of another process
     std::vector<int> species_;              // by row
     std::vector<std::int64_t> row_start_;   // [own rows + 1]
     std::vector<int> neighbour_;            // [e], a row
@@ -59,8 +62,11 @@ private:
     int touching_ = -1;                     // a row with a neighbour on the same point
     bigint neighbour_builds_ = -1;          // when rows were numbered
 
-    void load();
-    std::string read_file();
+    void load(std::string path, const std::vector<std::string>& names);
+    std::string read_file(std::string& path);
+    std::vector<int> species_of(const sciml::PotentialFile&, const std::string& path, const std::vector<std::string>& names);
+    static void write_text(FILE*, const std::string&);
+    std::string read_text(FILE*);
     void number_rows();
     void check_lists() const;
     template <typename T>

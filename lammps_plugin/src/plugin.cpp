@@ -29,16 +29,6 @@ struct Plugin {
 using Register = void(Plugin*, void*);
 }
 
-#if defined(OPEN_MPI)
-const char* const built_mpi = "Open MPI";
-#elif defined(MPICH_VERSION)
-const char* const built_mpi = "MPICH";
-#elif defined(I_MPI_VERSION)
-const char* const built_mpi = "Intel";
-#else
-const char* const built_mpi = "STUBS";
-#endif
-
 // the LAMMPS that loads this plugin has to be the one that it was built for: both see the same classes
 Pair* make_pair_style(LAMMPS* lmp) {
     const std::string remedy = "Build it again for this LAMMPS: `sciml lammps build`";
@@ -50,8 +40,8 @@ Pair* make_pair_style(LAMMPS* lmp) {
     char mpi[MPI_MAX_LIBRARY_VERSION_STRING];
     int length = 0;
     MPI_Get_library_version(mpi, &length);
-    if (!std::strstr(mpi, built_mpi))
-        lmp->error->all(FLERR, "pair_style sciml was built with {}, but this LAMMPS runs with {}. {}", built_mpi,
+    if (!std::strstr(mpi, SCIML_MPI))
+        lmp->error->all(FLERR, "pair_style sciml was built with {}, but this LAMMPS runs with {}. {}", SCIML_MPI,
                         std::string(mpi, std::string(mpi).find_first_of(",\n")), remedy);
     return new PairSciML(lmp);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <set>
 #include <stdexcept>
 
@@ -18,11 +19,17 @@ using LAMMPS_NS::json;
 constexpr int format_version = 1;
 constexpr int digits = 64;  // of a sha256
 // more than any potential has; what is above is no file of ours and would fill the memory
-constexpr int largest_size = 4096, most_layers = 64, most_elements = 118;
+constexpr int largest_size = 4096, most_layers = 64, most_elements = 118, most_radial = 512;
 constexpr double shortest_cutoff = 0.7, longest_cutoff = 40.0;
 
 [[noreturn]] void refuse(const std::string& name, const std::string& reason, const std::string& remedy) {
     throw std::runtime_error(name + " " + reason + ". " + remedy + ".");
+}
+
+// of an element: a capital letter, and perhaps a small one
+bool is_symbol(const std::string& text) {
+    const auto within = [](char letter, char first, char last) { return letter >= first && letter <= last; };
+    return (text.size() == 1 || (text.size() == 2 && within(text[1], 'a', 'z'))) && within(text[0], 'A', 'Z');
 }
 
 const char* const export_again = "Export it again with `sciml export RUN -o FILE`";
@@ -56,7 +63,8 @@ public:
             tensor.values.resize((entry.end - entry.begin) / width(entry.dtype));
             for (std::size_t i = 0; i < tensor.values.size(); ++i) {
                 tensor.values[i] = number(entry, i);
-                if (!std::isfinite(tensor.values[i])) refuse(name_, "has weights that are not finite numbers, in `" + key + "`", export_again);
+                // no weight of a potential is near the largest number of single precision
+                if (!(std::fabs(tensor.values[i]) <= std::numeric_limits<float>::max())) refuse(name_, "has weights that are not finite numbers, in `" + key + "`", export_again);
             }
         }
         if (file.backend == "generic") {
@@ -87,7 +95,8 @@ private:
         header_end_ = 8 + std::size_t(size);
         const json header = json::parse(bytes_.begin() + 8, bytes_.begin() + long(header_end_), nullptr, false);
         if (!header.is_object()) foreign();
-        std::size_t end = 0;
+        std::map<std::uint64_t, std::uint64_t> extents;  // begin and end of each tensor in the data
+        std::uint64_t end = 0;
         try {
             const json& metadata = header.at("__metadata__");
             about_ = json::parse(metadata.at("sciml").get<std::string>());
@@ -103,13 +112,13 @@ private:
                 const auto offsets = value.at("data_offsets").get<std::vector<std::uint64_t>>();
                 const std::uint64_t room = bytes_.size() - header_end_, most = std::uint64_t(1) << 48;
                 if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > most || !width(entry.dtype)) foreign();
-                end = std::max(end, std::size_t(offsets[1]));
                 std::uint64_t count = width(entry.dtype);
                 for (const std::int64_t extent : entry.shape) {
                     if (extent < 0 || (extent && count > most / std::uint64_t(extent))) foreign();
                     count *= std::uint64_t(extent);
                 }
                 if (count != offsets[1] - offsets[0]) foreign();
+                if (count && !extents.emplace(offsets[0], offsets[1]).second) foreign();
                 if (offsets[1] > room) continue;  // truncated, which is said below
                 entry.begin = header_end_ + std::size_t(offsets[0]);
                 entry.end = header_end_ + std::size_t(offsets[1]);
@@ -117,6 +126,11 @@ private:
             }
         } catch (const json::exception&) {
             foreign();
+        }
+        // one tensor after the other: a file is never smaller than what is in it
+        for (const auto& [first, last] : extents) {
+            if (first != end) foreign();
+            end = last;
         }
         if (bytes_.size() < header_end_ + end)
             refuse(name_, "is truncated: it should have " + std::to_string(header_end_ + end) + " bytes, but has " +
@@ -165,12 +179,14 @@ private:
         file.energy_scale_ev = about_.at("energy_scale_ev").get<double>();
         file.cutoff_angstrom = about_.at("cutoff_angstrom").get<double>();
         file.layers = whole(about_.at("layers"), 1, most_layers);
-        file.trained_on = about_.value("trained_on", "");
+        for (const char letter : about_.value("trained_on", ""))
+            if (letter >= ' ' && letter <= '~') file.trained_on += letter;
         const json& units = about_.at("units");
         if (units.at("length") != "angstrom" || units.at("energy") != "eV") refuse(name_, "has other units than angstrom and eV", export_again);
         const std::size_t n = file.elements.size();
         const std::set<std::string> distinct(file.elements.begin(), file.elements.end());
         bool sound = n >= 1 && n <= most_elements && distinct.size() == n && file.reference_energies_ev.size() == n;
+        for (const std::string& element : file.elements) sound = sound && is_symbol(element);
         for (const double energy : file.reference_energies_ev) sound = sound && std::isfinite(energy);
         sound = sound && std::isfinite(file.energy_scale_ev) && file.energy_scale_ev > 0;
         sound = sound && file.cutoff_angstrom >= shortest_cutoff && file.cutoff_angstrom <= longest_cutoff;
@@ -182,7 +198,7 @@ private:
                        "Upgrade sciml and run `sciml lammps build`, or export it with `--backend generic`");
             const json& sizes = about_.at("sizes");
             file.sizes = {file.architecture, int(n), whole(sizes.at("channels"), 2, largest_size), file.layers,
-                          whole(sizes.at("radial"), 1, largest_size), file.cutoff_angstrom};
+                          whole(sizes.at("radial"), file.architecture == "schnet" ? 2 : 1, most_radial), file.cutoff_angstrom};
         } else if (file.backend == "generic") {
             file.torch_version = about_.at("torch_version").get<std::string>();
         } else {

@@ -18,9 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sciml.core.catalogue import own_root
 from sciml.core.errors import UserError
-from sciml.core.runs import write_bytes
 
 PLUGIN = "scimlplugin.so"
 # the part that runs potentials compiled by torch; the plugin does without where torch was missing
@@ -114,6 +112,8 @@ def build_plugin(
     Raises:
         UserError: a tool is missing, or it does not compile; the build's own words are in build.log of `folder`.
     """
+    from sciml.core.catalogue import own_root
+
     cmake = _script("cmake")
     if cmake is None:
         raise UserError("cmake is missing, which builds the plugin. Run `pip install 'sciml-surrogates[lammps]'`.")
@@ -139,7 +139,8 @@ def build_plugin(
                 _install(next(Path(build).rglob(name), None), folder / name)
     except OSError as error:
         raise UserError(
-            f"cannot write the plugin into {folder}: {error.strerror}. Give another folder with --to."
+            f"the plugin was not built: {error.filename or folder}: {error.strerror}. Mend that, or give another "
+            "folder with --to."
         ) from error
     return folder / PLUGIN
 
@@ -150,6 +151,9 @@ def copy_examples(folder: Path) -> list[Path]:
     Raises:
         UserError: one of the files is there already, or the folder cannot be written.
     """
+    from sciml.core.catalogue import own_root
+    from sciml.core.runs import write_bytes
+
     root = own_root()
     potential = root / EXAMPLE_POTENTIAL
     examples = root / "lammps_plugin" / "examples"
@@ -202,7 +206,7 @@ def _reason(lines: list[str]) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """CMake's compiler checks must not take flags meant for Python's own builds; the tools stand beside Python."""
+    """That of this process, with the programs of its Python environment before others."""
     scripts = sysconfig.get_path("scripts")
     return {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"}
 

@@ -143,3 +143,105 @@ def test_a_worker_answers_a_mistake_and_goes_on():
     assert "'mesure'" in unknown["error"]
     assert described["package"] == "sciml"
     assert set(described["models"]["PaiNN 64x3"]) == {"training", "evaluation"}
+
+
+# ------------------------------------------------------------------------------------------------------- lammps.py
+
+# a LAMMPS whose forces are `off` from the slope of its energy, and whose run takes 2 s by the clock and half of it work
+LMP = """#!{python}
+import sys
+steps = [int(line.split()[1]) for line in open(sys.argv[-1]) if line.startswith("run ")]
+print("slope 2.0 {slope}")
+print(f"Loop time of 2.0 on 1 procs for {{steps[-1]}} steps with 64 atoms")
+print("50.0% CPU use with 1 MPI tasks x 1 OpenMP threads\\nAve neighs/atom = 42.5\\nNeighbor list builds = 3")
+"""
+
+
+@pytest.fixture
+def in_lammps(driver: ModuleType) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("benchmarks_lammps", HERE / "lammps.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def stand_in_lammps(in_lammps: ModuleType, folder: Path, slope: float, **ways: int) -> Any:
+    lmp = folder / "lmp"
+    lmp.write_text(LMP.format(python=sys.executable, slope=slope))
+    lmp.chmod(0o755)
+    return in_lammps.InLammps("sciml", "PaiNN 64x3", 64, "", program=in_lammps.Program("sciml", folder), **ways)
+
+
+def test_one_thread_counts_its_work_and_several_the_clock(in_lammps, tmp_path):
+    row = stand_in_lammps(in_lammps, tmp_path, slope=2.0)
+    row.prepare(seconds=3.0)
+    assert row.steps == 8  # the first measurement, of 5 steps, took 0.4 s a step
+    found = row.measure()
+    assert (found["wall_seconds"], found["cpu_seconds"]) == (0.25, 0.125)
+    assert row.found["neighbours"] == 42.5
+    row.cpu_seconds, row.wall_seconds = [0.125], [0.25]
+    assert row.us_an_atom() == [0.125 / 64 * 1e6]
+    row.threads = 2
+    assert row.us_an_atom() == [0.25 / 64 * 1e6]
+
+
+def test_a_pair_style_whose_forces_are_not_the_slope_is_refused(in_lammps, tmp_path):
+    with pytest.raises(RuntimeError, match="sciml PaiNN 64x3, 64 atoms: not done in full"):
+        stand_in_lammps(in_lammps, tmp_path, slope=1.9).prepare(seconds=0.0)
+
+
+def test_memory_is_told_by_the_two_largest_crystals(in_lammps):
+    rows = [in_lammps.Measured("sciml", "PaiNN 64x3", atoms, "") for atoms in (64, 512, 4096)]
+    for row, peak in zip(rows, (40000, 42000, 60000), strict=True):
+        row.peak_kb = [peak, peak + 1, peak - 1]
+    line = in_lammps._memory(rows)
+    assert line.endswith("60 MB for 4,096 atoms; 5.02 kB an atom")  # 18,000 kB for 3,584 atoms
+
+
+def test_a_number_of_atoms_that_is_no_cube_of_cells_is_refused(in_lammps, capsys):
+    with pytest.raises(SystemExit):
+        in_lammps.main(["--atoms", "100"])
+    assert "--atoms must be 8 n^3, such as 64, 512, 4096 or 32768, but is 100" in capsys.readouterr().err
+
+
+def test_a_round_of_our_own_in_lammps(tmp_path: Path):
+    from sciml.materials.lammps import PLUGIN, plugin_path
+
+    if not (Path(plugin_path()) / PLUGIN).is_file():
+        pytest.skip("pair_style sciml is not built: run `sciml lammps build`")
+    out = tmp_path / "out.json"
+    tiny = [
+        "--rounds",
+        "1",
+        "--seconds",
+        "0",
+        "--atoms",
+        "64",
+        "--without",
+        "generic",
+        "64x2",
+        "PaiNN",
+        "--json",
+        str(out),
+    ]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SCIML_BENCH_")}
+    done = subprocess.run(
+        [sys.executable, str(HERE / "lammps.py"), *tiny],
+        capture_output=True,
+        text=True,
+        env={**environment, "COLUMNS": "200"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "DeePMD-kit is left out: give --deepmd PYTHON or set SCIML_BENCH_DEEPMD" in done.stdout
+    ours, classical = json.loads(out.read_text())["rows"]
+    assert (ours["model"], classical["model"]) == ("SchNet 64x3", "Stillinger-Weber")
+    assert ours["times_slower_than"] == {"SchNet 64x3": 1.0}
+    assert classical["times_slower_than"]["SchNet 64x3"] == pytest.approx(
+        classical["cpu_seconds"][0] / ours["cpu_seconds"][0]
+    )
+    # 28 neighbours within 5 angstrom; the list, 1 angstrom wider, has 6 more at 5.43 and most of 12 at 5.92
+    assert 38 < ours["checks"]["neighbours"] < 46
+    assert ours["checks"]["forces_off_energy_slope"] < 0.02

@@ -36,7 +36,9 @@ def problem() -> str | None:
     plugin = Path(plugin_path()) / PLUGIN
     if not plugin.is_file():
         return "pair_style sciml is not built: run `sciml lammps build`"
-    sources = [*(ROOT / "lammps_plugin").rglob("*.h"), *(ROOT / "lammps_plugin").rglob("*.cpp")]
+    kinds = ("*.h", "*.cpp", "CMakeLists.txt")
+    sources = [path for kind in kinds for path in (ROOT / "lammps_plugin").rglob(kind)]
+    sources.append(ROOT / "sciml" / "gnn" / "kernels.cpp")
     if any(source.stat().st_mtime > plugin.stat().st_mtime for source in sources):
         pytest.fail("pair_style sciml is older than its source: run `sciml lammps build`", pytrace=False)
     return None

@@ -119,13 +119,16 @@ def test_a_file_that_is_not_what_it_should_be(
         ({"architecture": "qace"}, "which this plugin has no native code for"),
         ({"elements": []}, "cannot be"),
         ({"elements": ["Si", "Si"]}, "cannot be"),
+        ({"elements": ["Si\nERROR: pair_style sciml: all is well", "O"]}, "cannot be"),
+        ({"elements": ["NULL", "O"]}, "cannot be"),
         ({"elements": "Si"}, "does not describe"),
         ({"cutoff_angstrom": 1e9}, "cannot be"),
         ({"cutoff_angstrom": None}, "does not describe"),
         ({"layers": -1}, "cannot be"),
-        ({"layers": 2}, "the tensor `network.messages.1.context.0.weight` is missing"),
+        ({"layers": 2}, "lacks the tensor `network.messages.1.context.0.weight`. Export it again"),
         ({"sizes": {"channels": 10**9, "radial": 20}}, "cannot be"),
-        ({"sizes": {"channels": 16, "radial": 20}}, "another shape"),
+        ({"sizes": {"channels": 16, "radial": 20}}, "of another shape than its architecture needs. Export it again"),
+        ({"sizes": {"channels": 8, "radial": 4000}}, "cannot be"),
         ({"sizes": {}}, "does not describe"),
         ({"energy_scale_ev": -1.0}, "cannot be"),
         ({"reference_energies_ev": [0.0]}, "cannot be"),
@@ -137,6 +140,25 @@ def test_a_description_that_cannot_be(lammps: Lammps, painn: Exported, changes: 
     line = refusal(lammps, INPUT)
     assert said in line
     assert "painn.sciml" in line
+
+
+def test_tensors_that_share_their_bytes(lammps: Lammps, painn: Exported):
+    """A small file must not become large in memory."""
+    data = painn.file.read_bytes()
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    digest = json.loads(header["__metadata__"]["sciml"])["sha256"]
+    header["network.extra"] = header["network.embedding.weight"]
+    text = json.dumps(header).encode().replace(digest.encode(), b"0" * 64)
+    data = len(text).to_bytes(8, "little") + text + data[end:]
+    painn.file.write_bytes(data.replace(b"0" * 64, hashlib.sha256(data).hexdigest().encode(), 1))
+    assert "is not a potential for LAMMPS" in refusal(lammps, INPUT)
+
+
+def test_radial_functions_that_would_fill_the_memory(lammps: Lammps, painn: Exported):
+    rewritten(painn, layers=64, sizes={"channels": 1024, "radial": 500})
+    line = refusal(lammps, INPUT.replace("pair_style sciml", "pair_style sciml float64"))
+    assert "needs more memory for its radial functions" in line
 
 
 @pytest.mark.slow
@@ -198,11 +220,11 @@ def test_two_atoms_on_one_point(lammps: Lammps, painn: Exported, ranks: int):
 
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_a_force_that_is_not_finite_names_the_atom_and_the_step(lammps: Lammps, painn: Exported, ranks: int):
-    # weights of 1e300 overflow as soon as two atoms see each other
+    # weights of 1e38 overflow, in float32, as soon as two atoms see each other
     rewritten(
-        painn, {"network.readout.2.weight": np.full((1, 4), 1e300), "network.readout.0.weight": np.full((4, 8), 1e300)}
+        painn, {"network.readout.2.weight": np.full((1, 4), 1e38), "network.readout.0.weight": np.full((4, 8), 1e38)}
     )
-    line = refusal(lammps, INPUT, ranks)
+    line = refusal(lammps, INPUT.replace("pair_style sciml", "pair_style sciml float32"), ranks)
     assert "is not finite at step 0" in line
     assert "atom 1 " in line or "atom 2 " in line
 

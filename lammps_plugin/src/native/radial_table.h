@@ -58,9 +58,19 @@ public:
     // the slope is by the fraction: times per_step() it is by the distance
     static inline void value_and_slope(const T* a, T t, Vector<T>& value, Vector<T>& slope) {
         constexpr int w = lanes<T>;
-        const Vector<T> a1 = at(a + w), a2 = at(a + 2 * w), a3 = at(a + 3 * w), a4 = at(a + 4 * w), a5 = at(a + 5 * w);
-        value = at(a) + t * (a1 + t * (a2 + t * (a3 + t * (a4 + t * a5))));
-        slope = a1 + t * (T(2) * a2 + t * (T(3) * a3 + t * (T(4) * a4 + t * (T(5) * a5))));
+        const Vector<T> a1 = at(a + w), a2 = at(a + 2 * w), a3 = at(a + 3 * w), a4 = at(a + 4 * w);
+        // Horner's scheme for both at once
+        value = at(a + 5 * w);
+        slope = value;
+        value = a4 + t * value;
+        slope = value + t * slope;
+        value = a3 + t * value;
+        slope = value + t * slope;
+        value = a2 + t * value;
+        slope = value + t * slope;
+        value = a1 + t * value;
+        slope = value + t * slope;
+        value = at(a) + t * value;
     }
 
 private:

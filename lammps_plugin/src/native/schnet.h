@@ -77,6 +77,12 @@ private:
     std::vector<Array<T>> sums_, sent_;    // by layer [n_all, c]: sums over neighbours, then their slopes; f
     Array<T> features_;                    // [n_own, c], on the way back the slopes by them
 
+    // for a block of atoms
+    struct Scratch {
+        Array<T> hidden, slope, back;
+        explicit Scratch(int c) : hidden(block * c), slope(block * c), back(block * c) {}
+    };
+
     const T* sent_by(const Neighbourhood<T>& near, int layer, int j) const {
         return layer ? &sent_[layer][std::size_t(j) * c_] : &first_[std::size_t(near.species[j]) * c_];
     }
@@ -134,6 +140,7 @@ private:
 #pragma omp parallel
         {
             Array<T> hidden(block * h), slope(block * h);
+            Scratch scratch(c);
 #pragma omp for schedule(static)
             for (int begin = 0; begin < near.n_own; begin += block) {
                 const int rows = std::min(block, near.n_own - begin);
@@ -144,22 +151,20 @@ private:
                     energy[begin + r] = total - lone_[near.species[begin + r]];
                 }
                 dense<false>(rows, slope.data(), h, w_.readout.hidden.transposed.data(), h, c, x, c);
-                slopes_of_sums(int(w_.layers.size()) - 1, begin, rows);
+                slopes_of_sums(int(w_.layers.size()) - 1, begin, rows, scratch);
             }
         }
     }
 
     // slopes by the sums of a layer, in their place, from those by the features after it
-    void slopes_of_sums(int layer, int begin, int rows) {
+    void slopes_of_sums(int layer, int begin, int rows, Scratch& x) {
         const int c = c_;
         const auto& w = w_.layers[layer];
-        thread_local Array<T> hidden, slope, back;
-        hidden.resize(block * c), slope.resize(block * c), back.resize(block * c);
         T* sums = &sums_[layer][std::size_t(begin) * c];
-        hidden_layer(w.after1, rows, sums, c, hidden.data(), slope.data());
-        dense<false>(rows, &features_[std::size_t(begin) * c], c, w.after2.transposed.data(), c, c, back.data(), c);
-        for (int i = 0; i < rows * c; ++i) back[i] *= slope[i];
-        dense<false>(rows, back.data(), c, w.after1.transposed.data(), c, c, sums, c);
+        hidden_layer(w.after1, rows, sums, c, x.hidden.data(), x.slope.data());
+        dense<false>(rows, &features_[std::size_t(begin) * c], c, w.after2.transposed.data(), c, c, x.back.data(), c);
+        for (int i = 0; i < rows * c; ++i) x.back[i] *= x.slope[i];
+        dense<false>(rows, x.back.data(), c, w.after1.transposed.data(), c, c, sums, c);
     }
 
     void back(const Neighbourhood<T>& near, int layer, T* slope) {
@@ -167,6 +172,7 @@ private:
 #pragma omp parallel
         {
             Array<T> gathered(block * c);
+            Scratch scratch(c);
 #pragma omp for schedule(static)
             for (int begin = 0; begin < near.n_own; begin += block) {
                 const int rows = std::min(block, near.n_own - begin);
@@ -174,7 +180,7 @@ private:
                 for (int r = 0; r < rows; ++r) gather(near, layer, begin + r, &gathered[r * c], slope);
                 if (!layer) continue;
                 dense<true>(rows, gathered.data(), c, w_.layers[layer].before.transposed.data(), c, c, &features_[std::size_t(begin) * c], c);
-                slopes_of_sums(layer - 1, begin, rows);
+                slopes_of_sums(layer - 1, begin, rows, scratch);
             }
         }
     }

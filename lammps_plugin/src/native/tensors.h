@@ -21,8 +21,8 @@ public:
     // throws std::runtime_error where it is missing or of another shape
     const double* get(const std::string& name, const std::vector<std::int64_t>& shape) const {
         const auto found = by_name.find(name);
-        if (found == by_name.end()) throw std::runtime_error("the tensor `" + name + "` is missing");
-        if (found->second.shape != shape) throw std::runtime_error("the tensor `" + name + "` has another shape than its architecture needs");
+        if (found == by_name.end()) throw std::runtime_error("lacks the tensor `" + name + "`");
+        if (found->second.shape != shape) throw std::runtime_error("has a tensor `" + name + "` of another shape than its architecture needs");
         return found->second.values.data();
     }
 };
