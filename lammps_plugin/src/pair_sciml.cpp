@@ -47,14 +47,7 @@ PairSciML::~PairSciML() {
 }
 
 void PairSciML::init_style() {
-    const std::string units = update->unit_style;
-    if (units == "metal")
-        unit_ = 1;
-    else if (units == "real")
-        unit_ = utils::get_conversion_factor(utils::ENERGY, utils::METAL2REAL);
-    else
-        error->all(FLERR, "pair_style sciml needs 'units metal' or 'units real', but the input has 'units {}'. The potential {} is in "
-                          "eV and angstrom", units, path_);
+    check_units();
     check_lists();
     neighbor->add_request(this, NeighConst::REQ_FULL);
     ghosts_ = std::make_unique<sciml::Ghosts>(world);

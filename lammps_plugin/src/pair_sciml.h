@@ -67,6 +67,7 @@ private:
     std::vector<int> species_of(const sciml::PotentialFile&, const std::string& path, const std::vector<std::string>& names);
     static void write_text(FILE*, const std::string&);
     std::string read_text(FILE*);
+    void check_units();
     void number_rows();
     void check_lists() const;
     template <typename T>

@@ -15,6 +15,7 @@
 #include "generic/generic_model.h"
 #include "memory.h"
 #include "pair_sciml.h"
+#include "update.h"
 #include "utils.h"
 
 using namespace LAMMPS_NS;
@@ -52,6 +53,18 @@ void PairSciML::coeff(int narg, char** arg) {
         error->all(FLERR, "pair_coeff of pair_style sciml needs '* * FILE' and one element (or NULL) for each of the {} atom types, but got '{}'",
                    types, joined(narg, arg));
     load(arg[2], std::vector<std::string>(arg + 3, arg + narg));
+    check_units();
+}
+
+void PairSciML::check_units() {
+    const std::string units = update->unit_style;
+    if (units == "metal")
+        unit_ = 1;
+    else if (units == "real")
+        unit_ = utils::get_conversion_factor(utils::ENERGY, utils::METAL2REAL);
+    else
+        error->all(FLERR, "pair_style sciml needs 'units metal' or 'units real', but the input has 'units {}'. The potential {} is in "
+                          "eV and angstrom", units, path_);
 }
 
 // reads the file on the first process and says what every process does with it; until all is well nothing changes

@@ -14,7 +14,9 @@ EXAMPLES = """\
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="folder that `sciml train` wrote, or a checkpoint")
+    parser.add_argument(
+        "run", metavar="RUN", help="folder that `sciml train` wrote, a checkpoint, or a trained model such as si-painn"
+    )
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="the .sciml file to write")
     parser.add_argument("--precision", metavar="NAME", help="float32 (the default, the faster) or float64")
     parser.add_argument(

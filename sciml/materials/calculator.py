@@ -107,7 +107,7 @@ def load_calculator(
     """The ASE calculator of a trained potential.
 
     Args:
-        path: a run's folder (its best weights are taken) or a checkpoint file.
+        path: a run's folder (its best weights are taken), a checkpoint file, or a trained model's name ("si-painn").
         precision: "float32" (fast) or "float64" (for phonons and tight relaxations); that of the weights if not given.
         skin_angstrom: see SciMLCalculator.
         threads: see SciMLCalculator.

@@ -90,5 +90,12 @@ def load_potential(path: str | Path, precision: str | None = None) -> tuple[Pote
 def _checkpoint(path: Path) -> Path:
     if path.is_dir():
         return Run.open(path).best
-    trained = entries("models").get(str(path), Path()) / WEIGHTS
-    return trained if not path.exists() and trained.is_file() else path
+    if path.exists():
+        return path
+    trained = {name: folder / WEIGHTS for name, folder in entries("models").items() if (folder / WEIGHTS).is_file()}
+    if str(path) in trained:
+        return trained[str(path)]
+    raise UserError(
+        f"there is no run, checkpoint or trained model at {path}. A run is the folder that `sciml train` wrote; "
+        f"trained models are {', '.join(trained)}."
+    )

@@ -51,7 +51,7 @@ def test_export_of_a_trained_model(capsys: pytest.CaptureFixture[str]):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nothing", "-o", "a.sciml"], "cannot read the checkpoint nothing"),
+        (["nothing", "-o", "a.sciml"], "no run, checkpoint or trained model at nothing"),
         (["si-painn", "-o", "a.pt"], "ends in .sciml"),
         (["si-painn", "-o", "no/where.sciml"], "no such folder"),
         (["si-painn", "-o", "a.sciml", "--precision", "float16"], "precision must be one of float32, float64"),
