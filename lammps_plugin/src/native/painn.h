@@ -4,6 +4,8 @@
 // neighbours of filters times what the neighbour sends, x = [a | g | b vx | b vy | b vz]. Backward, the slopes G of the
 // energy by the rows after the messages are gathered over neighbours in the same way, for each pair stands in both
 // directions. Only the rows after the messages are kept, later overwritten by G; all else is computed again in blocks.
+// With three layers or more those after the first messages, the cheapest, are gathered again on the way back, to where the
+// last layer's have been.
 
 #pragma once
 
@@ -52,7 +54,7 @@ public:
     void evaluate(const Neighbourhood<T>& near, Exchange& exchange, double* energy, T* slope) override {
         const int n_layers = int(w_.layers.size()), n = near.n_own;
         rows_.resize(n_layers);
-        for (auto& rows : rows_) make_room(rows, std::size_t(near.n_all) * 4 * c_);
+        for (int layer = lean() ? 1 : 0; layer < n_layers; ++layer) make_room(rows_[layer], std::size_t(near.n_all) * 4 * c_);
         if (n_layers > 1) make_room(sent_, std::size_t(near.n_all) * 5 * c_);
 
         for (int layer = 0; layer < n_layers; ++layer) {
@@ -60,12 +62,16 @@ public:
                 send(near, layer, true);
                 exchange.forward(sent_.data(), sizeof(T) * 5 * c_);
             }
+            if (!layer && lean()) continue;
 #pragma omp parallel for schedule(static)
-            for (int i = 0; i < n; ++i) layer ? receive<false>(near, layer, i) : receive<true>(near, layer, i);
+            for (int i = 0; i < n; ++i) {
+                T* to = &rows(layer)[std::size_t(i) * 4 * c_];
+                layer ? receive<false>(near, layer, i, to) : receive<true>(near, layer, i, to);
+            }
         }
         finish(near, energy);
         for (int layer = n_layers - 1; layer >= 0; --layer) {
-            exchange.forward(rows_[layer].data(), sizeof(T) * 4 * c_);
+            exchange.forward(rows(layer).data(), sizeof(T) * 4 * c_);
             if (layer && layer < n_layers - 1) {
                 send(near, layer, false);
                 exchange.forward(sent_.data(), sizeof(T) * 5 * c_);
@@ -94,6 +100,10 @@ private:
     std::vector<Array<T>> rows_;   // by layer [n_all, 4 c]: rows after the messages, on the way back their slopes
     Array<T> sent_;                // [n_all, 5 c]
 
+    bool lean() const { return w_.layers.size() >= 3; }
+    Array<T>& rows(int layer) { return rows_[lean() && !layer ? w_.layers.size() - 1 : layer]; }
+    const Array<T>& rows(int layer) const { return rows_[lean() && !layer ? w_.layers.size() - 1 : layer]; }
+
     const T* embedding(int species) const { return &w_.embedding[std::size_t(species) * c_]; }
     const T* first(int species) const { return &first_[std::size_t(species) * 2 * c_]; }
 
@@ -110,9 +120,9 @@ private:
 
     // what an update needs, for a block of atoms
     struct Scratch {
-        Array<T> state, uv, inputs, hidden, slope, gates, turn, hidden2, slope2, sent, g_gates, g_hidden, g_inputs, g_uv, g_state;
+        Array<T> first, state, uv, inputs, hidden, slope, gates, turn, hidden2, slope2, sent, g_gates, g_hidden, g_inputs, g_uv, g_state;
         explicit Scratch(int c)
-            : state(block * 4 * c), uv(block * 6 * c), inputs(block * 2 * c), hidden(block * c), slope(block * c),
+            : first(block * 4 * c), state(block * 4 * c), uv(block * 6 * c), inputs(block * 2 * c), hidden(block * c), slope(block * c),
               gates(block * 3 * c), turn(block * c), hidden2(block * c), slope2(block * c), sent(block * 3 * c),
               g_gates(block * 3 * c), g_hidden(block * c), g_inputs(block * 2 * c), g_uv(block * 6 * c), g_state(block * 4 * c) {}
     };
@@ -197,7 +207,14 @@ private:
 #pragma omp for schedule(static)
             for (int begin = 0; begin < near.n_own; begin += block) {
                 const int rows = std::min(block, near.n_own - begin);
-                update(w_.layers[layer - 1], rows, &rows_[layer - 1][std::size_t(begin) * 4 * c], x);
+                const T* before = &this->rows(layer - 1)[std::size_t(begin) * 4 * c];
+                if (layer == 1 && lean()) {
+                    // on the way back they are kept for `back`: the last layer's slopes have served
+                    T* first = forwards ? x.first.data() : &this->rows(0)[std::size_t(begin) * 4 * c];
+                    for (int r = 0; r < rows; ++r) receive<true>(near, 0, begin + r, first + std::size_t(r) * 4 * c);
+                    before = first;
+                }
+                update(w_.layers[layer - 1], rows, before, x);
                 context(w_.layers[layer], rows, x.state.data(), 4 * c, x.hidden2.data(), nullptr, x.sent.data());
                 for (int r = 0; r < rows; ++r) {
                     const T *state = &x.state[std::size_t(r) * 4 * c], *abg = &x.sent[std::size_t(r) * 3 * c];
@@ -209,7 +226,7 @@ private:
                         for (int k = 0; k < 3; ++k) sent[(2 + k) * c + i] = abg[c + i] * state[(1 + k) * c + i];
                     }
                 }
-                if (forwards) std::memcpy(&rows_[layer][std::size_t(begin) * 4 * c], x.state.data(), sizeof(T) * rows * 4 * c);
+                if (forwards) std::memcpy(&this->rows(layer)[std::size_t(begin) * 4 * c], x.state.data(), sizeof(T) * rows * 4 * c);
             }
         }
     }
@@ -220,10 +237,9 @@ private:
     }
 
     template <bool is_first>
-    void receive(const Neighbourhood<T>& near, int layer, int i) {
+    void receive(const Neighbourhood<T>& near, int layer, int i, T* to) const {
         const int c = c_;
         const Table& filter = w_.layers[layer].filter;
-        T* to = &rows_[layer][std::size_t(i) * 4 * c];
         if (is_first) {
             std::memcpy(to, embedding(near.species[i]), sizeof(T) * c);
             std::memset(to + c, 0, sizeof(T) * 3 * c);
@@ -296,12 +312,12 @@ private:
                 for (int r = 0; r < rows; ++r) gather<is_first>(near, layer, begin + r, &gathered[std::size_t(r) * 5 * c], slope);
                 if (is_first) continue;
                 const auto& w = w_.layers[layer];
-                T* before = &rows_[layer - 1][std::size_t(begin) * 4 * c];
+                T* before = &this->rows(layer - 1)[std::size_t(begin) * 4 * c];
                 update(w_.layers[layer - 1], rows, before, x);
                 context(w, rows, x.state.data(), 4 * c, x.hidden2.data(), x.slope2.data(), x.sent.data());
                 for (int r = 0; r < rows; ++r) {
                     const T *from = &gathered[std::size_t(r) * 5 * c], *state = &x.state[std::size_t(r) * 4 * c];
-                    const T *b = &x.sent[std::size_t(r) * 3 * c + c], *g = &rows_[layer][std::size_t(begin + r) * 4 * c];
+                    const T *b = &x.sent[std::size_t(r) * 3 * c + c], *g = &this->rows(layer)[std::size_t(begin + r) * 4 * c];
                     T *of_abg = &x.g_gates[std::size_t(r) * 3 * c], *to = &x.g_state[std::size_t(r) * 4 * c];
 #pragma omp simd
                     for (int i = 0; i < c; ++i) {
@@ -329,7 +345,7 @@ private:
     void gather(const Neighbourhood<T>& near, int layer, int i, T* to, T* slope) const {
         const int c = c_;
         const Table& filter = w_.layers[layer].filter;
-        const T *gi = &rows_[layer][std::size_t(i) * 4 * c], *si = sent_by<is_first>(near, i);
+        const T *gi = &rows(layer)[std::size_t(i) * 4 * c], *si = sent_by<is_first>(near, i);
         constexpr int wide = lanes<T>;
         for (std::int64_t e = near.row_start[i]; e < near.row_start[i + 1]; ++e) {
             const T* d = near.vector + 3 * e;
@@ -340,7 +356,7 @@ private:
             T t;
             const T* row = filter.row(distance, t);
             const int j = near.neighbour[e];
-            const T *gj = &rows_[layer][std::size_t(j) * 4 * c], *sj = sent_by<is_first>(near, j);
+            const T *gj = &rows(layer)[std::size_t(j) * 4 * c], *sj = sent_by<is_first>(near, j);
             Vector<T> radial{}, dx{}, dy{}, dz{};
             for (int k = 0; k < c; k += wide) {
                 Vector<T> fs, fs1, fe, fe1;

@@ -98,10 +98,10 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     write_json(file, {"old": 1})
 
     def full(self: Path, *_: object, **__: object) -> int:
-        self.write_bytes(b"{")
+        self.write_text("{")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(UserError, match=r"cannot write .*metrics\.json: No space left on device"):
         write_json(file, {"new": 2})
     assert json.loads(file.read_bytes()) == {"old": 1}

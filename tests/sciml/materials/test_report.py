@@ -533,7 +533,7 @@ def test_a_disk_without_room_leaves_the_old_report(tmp_path: Path, monkeypatch: 
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(UserError, match="No space left on device"):
         write_report(run)
     monkeypatch.undo()
