@@ -1,3 +1,3 @@
-"""The workers run in the peers' environments, where their imports are; here they would fail, as would those of scripts."""
+"""The workers run in the environments of the peers, and `lammps.py` as a script: here their imports would fail."""
 
 collect_ignore = ["workers", "lammps.py"]
