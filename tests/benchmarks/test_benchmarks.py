@@ -56,15 +56,20 @@ for line in sys.stdin:
 """
 
 
-@pytest.fixture
-def driver() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("potentials", HERE / "potentials.py")
+def script(name: str, file: str) -> ModuleType:
+    """A benchmark as a module of that name."""
+    spec = importlib.util.spec_from_file_location(name, HERE / file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def driver() -> ModuleType:
+    return script("potentials", "potentials.py")
 
 
 def with_stand_ins(
@@ -159,13 +164,7 @@ print("50.0% CPU use with 1 MPI tasks x 1 OpenMP threads\\nAve neighs/atom = 42.
 
 @pytest.fixture
 def in_lammps(driver: ModuleType) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("benchmarks_lammps", HERE / "lammps.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return script("benchmarks_lammps", "lammps.py")
 
 
 def stand_in_lammps(in_lammps: ModuleType, folder: Path, slope: float, **ways: int) -> Any:
