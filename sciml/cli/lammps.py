@@ -7,9 +7,13 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sciml.core.catalogue import user_path
 from sciml.core.errors import UserError
+
+if TYPE_CHECKING:
+    from sciml.materials.lammps import Lammps
 
 EXAMPLES = """\
   sciml lammps build                      # for the LAMMPS of this Python environment; takes one to three minutes
@@ -79,10 +83,9 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
     return 0
 
 
-def _facts(lammps: object, folder: Path) -> dict[str, str]:
-    from sciml.materials.lammps import GENERIC, PLUGIN, Lammps
+def _facts(lammps: Lammps, folder: Path) -> dict[str, str]:
+    from sciml.materials.lammps import GENERIC, PLUGIN
 
-    assert isinstance(lammps, Lammps)
     plugin = folder / PLUGIN
     return {
         "lmp": str(lammps.executable),

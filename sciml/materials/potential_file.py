@@ -37,7 +37,7 @@ def export_potential(
     """Writes a trained potential for LAMMPS.
 
     Args:
-        source: a run's folder or a checkpoint.
+        source: a run's folder, a checkpoint, or the name of a trained model.
         output: the .sciml file.
         precision: "float32" or "float64" for the arithmetic; float32 if not given, which is the faster.
         backend: "native" (hand-written, for SchNet and PaiNN), or "generic" (any potential, compiled by torch for the

@@ -72,28 +72,23 @@ def painn(export: Callable[..., Exported]) -> Exported:
 
 # ------------------------------------------------------------------------------------------- processes and threads
 
-# hot enough that atoms cross the borders of processes; c_atomic is the energy of each atom
+# c_atomic is the energy of each atom
+OUTPUT = """
+compute atomic all pe/atom
+thermo {every}
+dump 1 all custom {every} {dump} id x y z fx fy fz c_atomic
+dump_modify 1 format float %.17g sort id
+thermo_style custom step temp pe pxx pyy pzz pxy pxz pyz
+thermo_modify format float %20.15g
+"""
+# hot enough that atoms cross the borders of processes
 MOVING = """
 velocity all create 4000 4711 loop geom
 fix 1 all nve
 timestep 0.002
-compute atomic all pe/atom
-thermo {every}
-dump 1 all custom {every} moved.dump id x y z fx fy fz c_atomic
-dump_modify 1 format float %.17g sort id
-thermo_style custom step temp pe pxx pyy pzz pxy pxz pyz
-thermo_modify format float %20.15g
 run {steps}
 """
-RERUN = """
-compute atomic all pe/atom
-thermo {every}
-dump 1 all custom {every} again.dump id x y z fx fy fz c_atomic
-dump_modify 1 format float %.17g sort id
-thermo_style custom step temp pe pxx pyy pzz pxy pxz pyz
-thermo_modify format float %20.15g
-rerun moved.dump dump x y z
-"""
+RERUN = "rerun moved.dump dump x y z\n"
 
 
 def frames(dump: Path) -> np.ndarray:
@@ -122,10 +117,12 @@ def test_processes_and_threads_change_nothing(
     atoms.set_cell(atoms.cell * np.array([3, 1, 1])[:, None])
     lammps.write("crystal.data", atoms)
     script = setup(str(silicon), style="sciml float64", more=more).replace("Si O", "Si Si")
-    moving = thermo(lammps(script + MOVING.format(every=steps // 4, steps=steps), **how).stdout, "PotEng")
+    output = OUTPUT.format(every=steps // 4, dump="moved.dump") + MOVING.format(steps=steps)
+    moving = thermo(lammps(script + output, **how).stdout, "PotEng")
     several = frames(lammps.folder / "moved.dump")
     alone = setup(str(silicon), style="sciml float64").replace("Si O", "Si Si")
-    again = thermo(lammps(alone + RERUN.format(every=steps // 4)).stdout, "PotEng")
+    output = OUTPUT.format(every=steps // 4, dump="again.dump") + RERUN
+    again = thermo(lammps(alone + output).stdout, "PotEng")
     one = frames(lammps.folder / "again.dump")
     # a dump has the image that an atom is in; the same place is meant
     np.testing.assert_allclose(np.sin(2 * np.pi / 10.86 * (one - several)[:, :, :3]), 0, atol=1e-12)
