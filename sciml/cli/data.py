@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
+import importlib
 import shlex
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +14,10 @@ from sciml.core.catalogue import (
     contents_sha256,
     data_places,
     download_place,
-    file_sha256,
     find_dataset,
     user_path,
 )
+from sciml.core.downloads import download
 from sciml.core.errors import UserError
 
 EXAMPLES = """\
@@ -28,9 +25,8 @@ EXAMPLES = """\
   sciml data get mlearn-si         download what is missing and check it
   sciml data make si-gpaw -o made/si-gpaw --workers 2"""
 
-# seconds without a byte before a download is given up
-_TIMEOUT_S = 60
-_CHUNK_BYTES = 1 << 18
+# domain -> module whose RECIPES make its datasets
+_RECIPES = {"materials": "sciml.materials.recipes", "weather": "sciml.weather.recipes"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,66 +71,18 @@ def _get(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> int:
     for split, spec in _files(arguments.name, facts).items():
         places = data_places(arguments.name, spec["path"])
         target = download_place(arguments.name, spec["path"])
-        found = next((place for place in places if place.is_file()), None)
+        found = next((place for place in places if place.exists()), None)
         if found is not None and found != target and _whole(found, spec) is False:
             raise UserError(f"{found} is damaged or another version, and comes before a download. Move it away.")
         if found is not None and _whole(found, spec) is not False:
             print(f"{split}: {found} is there")
         elif "url" in spec:
-            download(spec["url"], target, spec.get("sha256"))
+            download(spec["url"], target, spec.get("sha256"), member=spec.get("member"))
             print(f"{split}: {target}")
         else:
             remedy = f"Run `sciml data make {arguments.name}`." if "recipe" in facts else f"Put it at {places[0]}."
             raise UserError(f"dataset `{arguments.name}` gives no address for {spec['path']}. {remedy}")
     return 0
-
-
-def download(url: str, target: Path, sha256: str | None) -> None:
-    """Downloads to a temporary file beside `target`, checks it, and renames it into place.
-
-    Raises:
-        UserError: an address that cannot be read, a transfer that broke off, other contents than `sha256`, no space.
-    """
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
-    if not url.startswith(("https://", "http://")):
-        raise UserError(f"{url}: only http and https addresses are downloaded.")
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response,
-            temporary.open("wb") as file,
-            Progress(*columns, transient=True) as progress,
-        ):
-            length = response.headers.get("Content-Length")
-            task = progress.add_task(target.name, total=int(length) if length else None)
-            while chunk := response.read(_CHUNK_BYTES):
-                file.write(chunk)
-                progress.advance(task, len(chunk))
-        size = temporary.stat().st_size
-        if length and size != int(length):
-            raise UserError(f"{url}: the transfer broke off after {size} of {length} bytes. Try again.")
-        if sha256 is not None and (came := file_sha256(temporary)) != sha256.lower():
-            raise UserError(f"{url} should have sha256 {sha256}, but what came has {came}; it was not kept.")
-        temporary.replace(target)
-    except urllib.error.HTTPError as error:
-        raise UserError(f"{url} answered {error.code} {error.reason}.") from error
-    except urllib.error.URLError as error:
-        raise UserError(f"{url} cannot be reached: {error.reason}.") from error
-    except UserError:
-        raise
-    except (OSError, HTTPException, ValueError) as error:
-        raise UserError(f"cannot download {url} to {target}: {error}.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 # ---------------------------------------------------------------------------------------------------------------- show
@@ -155,14 +103,14 @@ def _show(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> int:
     table = Table("split", Column("file", overflow="fold"), Column("size", no_wrap=True), "contents")
     missing = False
     for split, spec in _files(arguments.name, facts).items():
-        place = next((place for place in data_places(arguments.name, spec["path"]) if place.is_file()), None)
+        place = next((place for place in data_places(arguments.name, spec["path"]) if place.exists()), None)
         if place is None:
             missing = True
             table.add_row(split, escape(spec["path"]), "-", "[yellow]not here")
             continue
         whole = _whole(place, spec)
         state = "no checksum to compare" if whole is None else "[green]sha256 as published" if whole else "[red]damaged"
-        table.add_row(split, escape(str(place)), _size(place.stat().st_size), state)
+        table.add_row(split, escape(str(place)), _size(_bytes(place)), state)
     console.print(table)
     if missing:
         from_address = any("url" in spec for spec in _files(arguments.name, facts).values())
@@ -181,6 +129,11 @@ def _text(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} in {unit}" for key, unit in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _bytes(place: Path) -> int:
+    files = place.rglob("*") if place.is_dir() else [place]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def _size(n_bytes: int) -> str:
@@ -226,8 +179,6 @@ def _use(name: str, files: Mapping[str, Mapping[str, Any]], output: Path) -> str
 
 
 def _recipes(domain: str) -> Mapping[str, Any]:
-    if domain != "materials":
+    if domain not in _RECIPES:
         raise UserError(f"no recipes are known for datasets of the domain `{domain}`.")
-    from sciml.materials.recipes import RECIPES
-
-    return RECIPES
+    return importlib.import_module(_RECIPES[domain]).RECIPES

@@ -86,7 +86,7 @@ def user_path(text: str | Path) -> Path:
 
 
 def find_data_file(dataset: str, path: str, sha256: str | None = None) -> Path:
-    """A dataset's file: in its own folder, then below $SCIML_DATA, then in the download cache.
+    """A dataset's file, or folder of files: in its own folder, then below $SCIML_DATA, then in the download cache.
 
     Args:
         dataset: name of the dataset that the file belongs to.
@@ -97,7 +97,7 @@ def find_data_file(dataset: str, path: str, sha256: str | None = None) -> Path:
         UserError: the file is nowhere, or the first one found has other contents.
     """
     places = data_places(dataset, path)
-    file = next((place for place in places if place.is_file()), None)
+    file = next((place for place in places if place.exists()), None)
     if file is None:
         facts = read_yaml(find_dataset(dataset) / "dataset.yaml")
         remedy = "sciml data make" if "recipe" in facts and not _has_url(facts, path) else "sciml data get"
@@ -133,9 +133,15 @@ def download_place(dataset: str, path: str) -> Path:
 def contents_sha256(place: Path, path: str) -> str:
     """Checksum of what dataset.yaml calls `path` and is at `place`, which may be that file packed with gzip.
 
+    A folder's is the checksum of the lines "checksum  path" of its files, as `sha256sum` prints them, sorted by path.
+
     Raises:
         UserError: the packed file is damaged.
     """
+    if place.is_dir():
+        files = sorted(file.relative_to(place).as_posix() for file in place.rglob("*") if file.is_file())
+        lines = "".join(f"{file_sha256(place / file)}  {file}\n" for file in files)
+        return hashlib.sha256(lines.encode()).hexdigest()
     if place.name != f"{Path(path).name}.gz":
         return file_sha256(place)
     try:

@@ -18,7 +18,7 @@ from sciml.gnn.potential import build_potential
 
 ROOT = Path(__file__).parents[2]
 MODELS, DATASETS, EXPERIMENTS = (sorted(entries(kind)) for kind in ("models", "datasets", "experiments"))
-# any will do to fill the other place of an experiment that tries one entry
+# any will do to fill the other place of an experiment that tries one entry; weather has no models yet
 MODEL_OF_DOMAIN = {"materials": "painn"}
 DATASET_OF_DOMAIN = {"materials": "mlearn-si"}
 
@@ -63,16 +63,17 @@ def test_dataset(name: str, tmp_path: Path):
         assert re.fullmatch("[0-9a-f]{64}", file["sha256"])
         assert not file.get("url", "https://").startswith("http://")
     domain = facts["domain"]
-    trial = tmp_path / "trial.yaml"
-    trial.write_text(dump_yaml({"domain": domain, "dataset": name, "model": MODEL_OF_DOMAIN[domain]}))
-    assert parsed(trial).dataset
+    if domain in MODEL_OF_DOMAIN:
+        trial = tmp_path / "trial.yaml"
+        trial.write_text(dump_yaml({"domain": domain, "dataset": name, "model": MODEL_OF_DOMAIN[domain]}))
+        assert parsed(trial).dataset
 
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_files_that_are_at_hand_are_whole(name: str):
     for file in read_yaml(entries("datasets")[name] / "dataset.yaml")["files"].values():
         for place in data_places(name, file["path"]):
-            if place.is_file():
+            if place.exists():
                 assert contents_sha256(place, file["path"]) == file["sha256"], place
 
 

