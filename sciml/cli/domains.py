@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
@@ -49,14 +50,21 @@ def load_domain(config: Mapping[str, Any], source: str) -> Domain:
         wanted = ", ".join(DOMAINS)
         hint = suggest(str(name), DOMAINS)
         raise UserError(f"{source}: `domain` must be one of {wanted}, but is {name!r}{'; ' + hint if hint else '.'}")
-    try:
+    with needs_extra(name):
         return cast(Domain, importlib.import_module(DOMAINS[name]))
+
+
+@contextmanager
+def needs_extra(domain: str) -> Iterator[None]:
+    """Within it a package that is not installed is a UserError that says how to install what the domain needs."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == "sciml":
             raise
         raise UserError(
-            f"{name} needs the package {error.name}, which is not installed. "
-            f"Run `pip install 'sciml-surrogates[{name}]'`."
+            f"{domain} needs the package {error.name}, which is not installed. "
+            f"Run `pip install 'sciml-surrogates[{domain}]'`."
         ) from error
 
 

@@ -1,20 +1,29 @@
-"""`sciml report`: the page that shows a run to a colleague."""
+"""`sciml report`: the page that shows a run or a scorecard to a colleague."""
 
 from __future__ import annotations
 
 import argparse
 
+from sciml.core.catalogue import user_path
+
 EXAMPLES = """\
-  sciml report runs/si-painn"""
+  sciml report runs/si-painn
+  sciml report scorecard          # what `sciml score` wrote"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="folder that `sciml train` wrote")
+    parser.add_argument("run", metavar="RUN", help="folder that `sciml train` or `sciml score` wrote")
 
 
 def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
-    from sciml.cli.domains import trained_run
+    from sciml.cli.domains import needs_extra, trained_run
 
+    folder = user_path(arguments.run)
+    if (folder / "scores.json").is_file() and not (folder / "run.json").is_file():
+        with needs_extra("weather"):
+            from sciml.weather.scorecard import write_scorecard
+        print(write_scorecard(folder))
+        return 0
     trained, domain = trained_run(arguments.run)
     print(domain.report(trained))
     return 0

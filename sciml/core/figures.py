@@ -31,6 +31,8 @@ Array = NDArray[np.float64]
 MARKERS = ("o", "s", "^", "D", "v", "P")
 # more points than this overlap in a panel of 360 pixels, and each costs a hundred bytes of the page
 MOST_POINTS = 1500
+# a longer logarithmic axis has powers of ten alone
+_MOST_DECADES = 5
 _NAME_OF_COLOUR = {light: name for name, (light, _) in COLOURS.items()}
 
 
@@ -66,6 +68,8 @@ def draw(paint: Callable[[Axes], None], *, alt: str, width_px: int = 360, height
     markup = re.sub(r"<svg [^>]*>", f'<svg viewBox="0 0 {width_px} {height_px}" width="{width_px}">', markup, count=1)
     markup = markup.replace("xlink:href", "href")
     markup = re.sub(r": (#[0-9a-f]{6})", _as_variable, markup)
+    # a hundredth of a pixel is enough; texts stand outside of the tags
+    markup = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0]), markup)
     return Svg(re.sub(r"\n\s*", "\n", markup).strip(), alt)
 
 
@@ -131,7 +135,7 @@ def learning_curves(curves: Sequence[Curve], *, title: str, unit: str, best: flo
         values = np.concatenate([curve.y for curve in curves])
         if (values > 0).all():
             axes.set_yscale("log")
-            _plain_log_ticks(axes, "y", values)
+            plain_log_ticks(axes, "y", values)
         if best is not None:
             axes.axvline(best, color=colour("muted"), linewidth=1, linestyle=(0, (3, 2)), label=f"best ({best:g})")
         axes.set_title(title)
@@ -223,11 +227,11 @@ def error_ridges(errors: Mapping[str, Array], *, title: str, label: str, logarit
         if logarithmic:
             axes.set_xscale("log")
             axes.set_xlim(10**low, 10**high)
-            _plain_log_ticks(axes, "x", 10 ** np.array([low, high]))
+            plain_log_ticks(axes, "x", 10 ** np.array([low, high]))
         else:
             axes.axvline(0, color=colour("muted"), linewidth=0.9, zorder=1)
             axes.set_xlim(low, high)
-        names = [f"{_shortened(name)} ({len(values)})" for name, values in reversed(list(errors.items()))]
+        names = [f"{shortened(name)} ({len(values)})" for name, values in reversed(list(errors.items()))]
         axes.set_yticks(range(len(errors)), names, fontsize=9.5, va="bottom")
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(0, len(errors))
@@ -281,8 +285,8 @@ def error_against_size(size: Array, error: Array, *, title: str, size_label: str
             axes.plot(*np.array(middles).T, color=colour("orange"), marker="o", markersize=4, label="median")
         axes.set_xlim(10 ** low[0], 10 ** high[0])
         axes.set_ylim(10 ** low[1], 10 ** high[1])
-        _plain_log_ticks(axes, "x", 10 ** np.array([low[0], high[0]]))
-        _plain_log_ticks(axes, "y", 10 ** np.array([low[1], high[1]]))
+        plain_log_ticks(axes, "x", 10 ** np.array([low[0], high[0]]))
+        plain_log_ticks(axes, "y", 10 ** np.array([low[1], high[1]]))
         axes.set_title(title)
         axes.set_xlabel(size_label)
         axes.set_ylabel(error_label)
@@ -305,7 +309,7 @@ def _points(axes: Axes, x: Array, y: Array, groups: Sequence[str] | None) -> Non
     for series, marker, name in zip(SERIES, MARKERS, names, strict=False):
         chosen = member == name
         # matplotlib shows no label that begins with an underscore; a space of no width goes before
-        label = "\u200b" + _shortened(name)
+        label = "\u200b" + shortened(name)
         axes.scatter(
             x[chosen],
             y[chosen],
@@ -349,7 +353,7 @@ def _few_ticks(axes: Axes) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(5))
 
 
-def _plain_log_ticks(axes: Axes, which: str, values: Array) -> None:
+def plain_log_ticks(axes: Axes, which: str, values: Array) -> None:
     """Ticks at 1, or at more numbers of each decade the fewer decades there are, written out (0.02, 50)."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
@@ -366,19 +370,23 @@ def _plain_log_ticks(axes: Axes, which: str, values: Array) -> None:
     )
     axis.set_major_locator(LogLocator(subs=steps, numticks=12))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(_tick_text))
+    axis.set_major_formatter(FuncFormatter(_power_text if decades > _MOST_DECADES else _tick_text))
 
 
 def _tick_text(value: float, _: object) -> str:
     """0.001, 50, and 10⁻⁵ where zeros could no longer be counted."""
+    return f"{value:g}" if -4 <= round(np.log10(value)) < 5 else _power_text(value, None)
+
+
+def _power_text(value: float, _: object) -> str:
+    """10⁻⁵ or 3·10⁴."""
     exponent = round(np.log10(value))
-    if -4 <= exponent < 5:
-        return f"{value:g}"
     mantissa = value / 10.0**exponent
     power = "10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return power if abs(mantissa - 1) < 1e-6 else f"{mantissa:.0f}·{power}"
 
 
-def _shortened(name: str, longest: int = 22) -> str:
+def shortened(name: str, longest: int = 22) -> str:
+    """A name on one line, cut off where it is too long for a figure."""
     text = plain(name).replace("\n", " ")
     return text if len(text) <= longest else text[: longest - 1] + "…"

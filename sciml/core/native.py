@@ -38,7 +38,7 @@ def load(source: Path) -> ctypes.CDLL | None:
         return None
     compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
     if compiler is None:
-        warnings.warn("No C++ compiler (g++) found: potentials run on their slower route.", stacklevel=2)
+        warnings.warn("No C++ compiler (g++) found: what has a compiled kernel runs on a slower route.", stacklevel=2)
         return None
     key = hashlib.sha256("\0".join([source.read_text(), *FLAGS, compiler, _processor()]).encode()).hexdigest()[:16]
     library = cache_dir() / "kernels" / f"{source.stem}-{key}.so"
@@ -48,7 +48,7 @@ def load(source: Path) -> ctypes.CDLL | None:
         return ctypes.CDLL(str(library))
     except (OSError, subprocess.CalledProcessError) as error:
         detail = error.stderr.strip() if isinstance(error, subprocess.CalledProcessError) else str(error)
-        warnings.warn(f"{source.name} did not compile, so potentials run on their slower route: {detail}", stacklevel=2)
+        warnings.warn(f"{source} did not compile, so what it speeds up runs on a slower route: {detail}", stacklevel=2)
         return None
 
 

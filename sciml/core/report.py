@@ -35,6 +35,13 @@ COLOURS: dict[str, tuple[str, str]] = {
     "ramp4": ("#2a7fb8", "#5c9fd5"),
     "ramp5": ("#12619d", "#88c0ea"),
     "ramp6": ("#084177", "#bfe0fa"),
+    # behind a number of a table: blue is better, orange is worse
+    "better1": ("#e4eff8", "#1a2c3d"),
+    "better2": ("#bfdaf0", "#1d4464"),
+    "better3": ("#8fc0e6", "#235a87"),
+    "worse1": ("#fcebdf", "#37281e"),
+    "worse2": ("#f6cdac", "#583922"),
+    "worse3": ("#eeaa76", "#7a4a22"),
 }
 SERIES = ("blue", "orange", "green", "pink", "slate", "sky")
 RAMP = tuple(f"ramp{level}" for level in range(7))
@@ -59,10 +66,21 @@ def escape(text: object) -> str:
 
 @dataclass(frozen=True)
 class Svg:
-    """A drawing: SVG markup made by our own code (see `sciml.core.figures`) and what it shows, in words."""
+    """A drawing: SVG markup made by our own code (see `sciml.core.figures`) and what it shows, in words.
+
+    What several drawings of a page have in common, such as a coastline, stands in each of them as
+    `<defs class="shared">` around elements whose id begins with `shared-`; the page holds it once.
+    """
 
     markup: str
     alt: str
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading inside a section."""
+
+    text: str
 
 
 @dataclass(frozen=True)
@@ -112,9 +130,10 @@ class Tiles:
 
 @dataclass(frozen=True)
 class Figures:
-    """Drawings side by side, as many in a row as fit, each with its caption."""
+    """Drawings side by side, as many in a row as fit, each with its caption; or, when `wide`, one below the other."""
 
     items: Sequence[tuple[Svg, str]]
+    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,6 +142,24 @@ class Number:
 
     value: float | int | None
     decimals: int = 3
+    mark: str = ""  # a sign behind the number
+    meaning: str = ""  # of the mark, in words
+    shade: str = ""  # of the cell: "better1" to "better3", "worse1" to "worse3"
+
+
+@dataclass(frozen=True)
+class Link:
+    """A text that leads to another page beside this one, by its relative address."""
+
+    text: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Links:
+    """A line of links."""
+
+    items: Sequence[Link]
 
 
 @dataclass(frozen=True)
@@ -136,9 +173,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """Cells of a table; `kind` is "total" (bold), "group" (indented) or "baseline" (set back)."""
+    """Cells; `kind` is "total" (bold), "group" (indented), "baseline" (set back) or "first" (under a line)."""
 
-    cells: Sequence[str | Number | Svg]
+    cells: Sequence[str | Number | Link | Svg]
     kind: str = ""
 
 
@@ -159,7 +196,7 @@ class Details:
     blocks: Sequence[Block]
 
 
-Block = Paragraph | Code | Notes | Facts | Tiles | Figures | Table | Details
+Block = Heading | Paragraph | Links | Code | Notes | Facts | Tiles | Figures | Table | Details
 
 
 @dataclass(frozen=True)
@@ -206,16 +243,16 @@ def format_number(value: float | int | None, decimals: int) -> str:
         return "not a number"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    if abs(value) >= 1e7:
-        return f"{value:.2e}".replace("-", "−")
-    return f"{value:.{decimals}f}".replace("-", "−")
+    text = f"{value:.2e}" if abs(value) >= 1e7 else f"{value:.{decimals}f}"
+    # what rounds to zero has no sign
+    return (text if text.strip("-0.") else text.removeprefix("-")).replace("-", "−")
 
 
 def render_page(page: Page) -> str:
     """The whole page as HTML text."""
     body = "\n".join(_section(section, index) for index, section in enumerate(page.sections))
     links = "".join(f'<a href="#s{i}">{escape(section.title)}</a>' for i, section in enumerate(page.sections))
-    return _unique_svg_ids(
+    html_text = (
         "<!DOCTYPE html>\n"
         '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -225,6 +262,7 @@ def render_page(page: Page) -> str:
         f'<p class="lead">{escape(page.lead)}</p>\n<nav aria-label="Sections">{links}</nav>\n</header>\n'
         f"<main>\n{body}\n</main>\n<footer>{escape(page.footer)}</footer>\n</body>\n</html>\n"
     )
+    return _unique_svg_ids(_share_definitions(html_text))
 
 
 def _style() -> str:
@@ -245,8 +283,12 @@ def _section(section: Section, index: int) -> str:
 
 def _block(block: Block) -> str:
     match block:
+        case Heading(text):
+            return f"<h3>{escape(text)}</h3>"
         case Paragraph(text):
             return f"<p>{escape(text)}</p>"
+        case Links(items):
+            return '<p class="links">' + " ".join(map(_link, items)) + "</p>"
         case Code(text):
             return f'<pre tabindex="0"><code>{escape(text)}</code></pre>'
         case Notes(items):
@@ -256,12 +298,12 @@ def _block(block: Block) -> str:
             return f'<dl class="facts">{pairs}</dl>'
         case Tiles(items):
             return '<div class="tiles">' + "".join(_tile(tile) for tile in items) + "</div>"
-        case Figures(items):
+        case Figures(items, wide):
             figures = "".join(
                 f"<figure>{_svg(svg)}<figcaption>{escape(caption)}</figcaption></figure>" for svg, caption in items
             )
             # two or four fill rows of two, others rows of three
-            kind = "figures pairs" if len(items) in {2, 4} else "figures"
+            kind = "figures wide" if wide else "figures pairs" if len(items) in {2, 4} else "figures"
             return f'<div class="{kind}">{figures}</div>'
         case Table():
             return _table(block)
@@ -321,16 +363,36 @@ def _row(row: Row) -> str:
     return f"<tr{kind}>{cells}</tr>"
 
 
-def _cell(cell: str | Number | Svg) -> tuple[str, str]:
+def _cell(cell: str | Number | Link | Svg) -> tuple[str, str]:
     match cell:
-        case Number(None, _):
+        case Number(None):
             return ' class="number"', '<span title="not available">–</span>'
-        case Number(value, decimals):
-            return ' class="number"', f'<data value="{value!r}">{format_number(value, decimals)}</data>'
+        case Number(value, decimals, mark, meaning, shade):
+            sign = (
+                f' <span class="mark" role="img" aria-label="{escape(meaning)}">{escape(mark)}</span>' if mark else ""
+            )
+            kind = f"number {shade}".strip()
+            return f' class="{escape(kind)}"', f'<data value="{value!r}">{format_number(value, decimals)}</data>{sign}'
+        case Link():
+            return "", _link(cell)
         case Svg():
             return ' class="drawing"', _svg(cell)
         case _:
             return "", escape(cell)
+
+
+def _link(link: Link) -> str:
+    return f'<a href="{escape(link.address)}">{escape(link.text)}</a>'
+
+
+def _share_definitions(page: str) -> str:
+    """Move what drawings share into one that is not seen, each thing once."""
+    pattern = re.compile('<defs class="shared">(.*?)</defs>', re.DOTALL)
+    shared = "".join(dict.fromkeys(pattern.findall(page)))
+    if not shared:
+        return page
+    hidden = f'<svg class="shared" aria-hidden="true" width="0" height="0"><defs>{shared}</defs></svg>'
+    return pattern.sub("", page).replace("<body>\n", f"<body>\n{hidden}\n", 1)
 
 
 def _unique_svg_ids(page: str) -> str:
@@ -343,7 +405,7 @@ def _unique_svg_ids(page: str) -> str:
         prefix = f"f{count}-"
         return re.sub(
             r"<[^>]*>",
-            lambda tag: re.sub(r'(\sid="|href="#|url\(#)', lambda reference: reference[1] + prefix, tag[0]),
+            lambda tag: re.sub(r'(\sid="|href="#|url\(#)(?!shared-)', lambda reference: reference[1] + prefix, tag[0]),
             match[0],
         )
 

@@ -1,8 +1,9 @@
 """Latitude-longitude grids: what kind they are, where their cells end, and how much area a cell has.
 
 A cell has the area (sin(north edge) - sin(south edge)) x (width in longitude). On a regular grid the edges lie midway
-between the points; the outermost cell reaches half a spacing outwards, and never beyond the pole. On a global Gaussian
-grid they lie where the areas are the Gauss-Legendre weights, which makes means of polynomials in sin(latitude) exact.
+between the points; the outermost cell of a global grid ends at the pole, that of a part of the globe half a spacing
+outwards and never beyond the pole. On a global Gaussian grid they lie where the areas are the Gauss-Legendre weights,
+which makes means of polynomials in sin(latitude) exact.
 
 Shapes: y latitudes, x longitudes.
 """
@@ -22,6 +23,10 @@ Array = NDArray[np.float64]
 
 # a latitude is of a Gaussian grid when it is this near to a root: files round to 1e-3 degrees or better
 _GAUSSIAN_TOLERANCE_DEG = 2e-3
+# a step in longitude of so many usual ones is no step
+_GAP_STEPS = 2.5
+# mean radius, IUGG 1980 (Moritz 2000, doi:10.1007/s001900050278)
+EARTH_RADIUS_KM = 6371.0088
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,29 @@ class Grid:
     def is_cyclic(self) -> bool:
         """Whether the longitudes go once around."""
         step = np.median(np.diff(self.longitude))
-        return bool(abs(self.longitude[0] + 360 - self.longitude[-1] - step) < 0.5 * step)
+        closes = abs(self.longitude[0] + 360 - self.longitude[-1] - step) < 0.5 * step
+        return bool(closes and self._gap is None)
+
+    @property
+    def _gap(self) -> int | None:
+        """The column before the gap of a region across 0 degrees east, which longitudes from 0 to 360 tear in two."""
+        step = np.diff(self.longitude)
+        widest = int(step.argmax())
+        return widest if step[widest] > _GAP_STEPS * np.median(step) else None
+
+    def in_one_piece(self) -> tuple[Grid, NDArray[np.int64]]:
+        """The same grid with a torn region joined, its west below 0 degrees east, and which column each column was.
+
+        >>> joined, columns = Grid(np.array([40.0, 50.0]), np.array([0.0, 10.0, 340.0, 350.0])).in_one_piece()
+        >>> joined.longitude.tolist(), columns.tolist()
+        ([-20.0, -10.0, 0.0, 10.0], [2, 3, 0, 1])
+        """
+        columns = np.arange(len(self.longitude))
+        if self._gap is None:
+            return self, columns
+        west, east = columns[self._gap + 1 :], columns[: self._gap + 1]
+        longitude = np.concatenate([self.longitude[west] - 360, self.longitude[east]])
+        return Grid(self.latitude, longitude), np.concatenate([west, east])
 
     @property
     def kind(self) -> str:
@@ -86,16 +113,28 @@ class Grid:
             ascending = np.degrees(np.arcsin(np.clip(np.concatenate([[-1.0], np.cumsum(weight) - 1]), -1, 1)))
             ascending[-1] = 90.0
             return ascending if self.latitude[0] < self.latitude[-1] else ascending[::-1].copy()
-        return np.clip(_midway(self.latitude), -90, 90)
+        edges = np.clip(_midway(self.latitude), -90, 90)
+        if self.kind == "regular":
+            edges[[0, -1]] = np.copysign(90.0, self.latitude[[0, -1]])
+        return edges
 
     @property
     def longitude_edges(self) -> Array:
-        """[x + 1] degrees; on a cyclic grid the last is the first plus 360."""
+        """[x + 1] degrees, of a grid in one piece; on a cyclic grid the last is the first plus 360."""
+        assert self._gap is None
         edges = _midway(self.longitude)
         if self.is_cyclic:
             first = 0.5 * (self.longitude[-1] - 360 + self.longitude[0])
             edges[[0, -1]] = first, first + 360
         return edges
+
+    @property
+    def longitude_widths(self) -> Array:
+        """[x] degrees."""
+        joined, columns = self.in_one_piece()
+        widths = np.empty(len(columns))
+        widths[columns] = np.diff(joined.longitude_edges)
+        return widths
 
     def area_weights(self) -> Array:
         """[y, x] cell areas over their mean.
@@ -105,7 +144,7 @@ class Grid:
         [0.75, 1.5, 0.75]
         """
         rows = np.abs(np.diff(np.sin(np.radians(self.latitude_edges))))
-        columns = np.diff(self.longitude_edges)
+        columns = self.longitude_widths
         return np.outer(rows / rows.mean(), columns / columns.mean())
 
 

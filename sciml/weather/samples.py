@@ -1,10 +1,10 @@
-"""Files of the catalogue's weather datasets."""
+"""Files of the catalogue's weather datasets, and what a user calls them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from sciml.core.catalogue import find_data_file, find_dataset
+from sciml.core.catalogue import entries, find_data_file, find_dataset, user_path
 from sciml.core.errors import UserError
 from sciml.core.plain_yaml import read_yaml
 
@@ -22,3 +22,10 @@ def sample_path(name: str, file: str | None = None) -> Path:
     if file not in files:
         raise UserError(f"dataset `{name}` has the files {', '.join(files)}; say which one is meant, not {file!r}.")
     return find_data_file(name, files[file]["path"])
+
+
+def source_of(text: str) -> str:
+    """The file of a dataset of the catalogue if `text` is the name of one, else the path or address that it is."""
+    if text in entries("datasets"):
+        return str(sample_path(text))
+    return text if "://" in text else str(user_path(text))

@@ -20,6 +20,9 @@ from sciml.core.report import (
     Details,
     Facts,
     Figures,
+    Heading,
+    Link,
+    Links,
     Notes,
     Number,
     Page,
@@ -61,10 +64,22 @@ def page_of(*blocks) -> str:
 
 def every_block(text: str) -> list:
     """One of each kind of block, with `text` in every place for a text."""
-    table = Table(text, [Column(text, text, text), Column(text, text, text)], [Row([text, text], "total")])
+    table = Table(text, [Column(text, text, text), Column(text, text, text)], [Row([text, Link(text, text)], text)])
     tiles = Tiles([Tile(text, text, text, text)])
     figure = Figures([(Svg('<svg viewBox="0 0 1 1"></svg>', text), text)])
-    return [Paragraph(text), Code(text), Notes([text]), Facts([(text, text)]), tiles, figure, table, Details(text, [])]
+    links = Links([Link(text, text)])
+    return [
+        Heading(text),
+        Paragraph(text),
+        links,
+        Code(text),
+        Notes([text]),
+        Facts([(text, text)]),
+        tiles,
+        figure,
+        table,
+        Details(text, []),
+    ]
 
 
 TAGS = Text(render_page(Page("", "", "", [Section("", every_block("x"))], ""))).tags
@@ -99,6 +114,23 @@ def test_table_numbers_are_kept_in_full() -> None:
     assert '<span title="not available">–</span>' in page
 
 
+def test_a_mark_has_words_and_a_shade_has_a_class() -> None:
+    cell = Number(-3.5, 1, "▼", 'worse "by chance"', "worse1")
+    page = page_of(Table("caption", [Column("name"), Column("skill", "%")], [Row(["a", cell])]))
+    assert '<td class="number worse1"><data value="-3.5">−3.5</data>' in page
+    assert 'role="img" aria-label="worse &quot;by chance&quot;">▼</span>' in page
+
+
+def test_what_drawings_share_stands_once() -> None:
+    defs = '<defs class="shared"><path id="shared-coast" d="M0 0h1"/></defs>'
+    markup = f'<svg viewBox="0 0 1 1">{defs}<use href="#shared-coast"/><path id="own"/><use href="#own"/></svg>'
+    page = page_of(Figures([(Svg(markup, "a"), "a"), (Svg(markup, "b"), "b")]))
+    assert page.count('d="M0 0h1"') == 1
+    assert page.count('href="#shared-coast"') == 2
+    ids = [a["id"] for a in Text(page).attributes if "id" in a]
+    assert len(ids) == len(set(ids))
+
+
 def test_columns_with_one_heading_share_it() -> None:
     columns = [Column("name"), Column("MAE", heading="Energy"), Column("RMSE", heading="Energy"), Column("n")]
     page = page_of(Table("caption", columns, [Row(["a", Number(1.0), Number(2.0), Number(3, 0)])]))
@@ -109,7 +141,14 @@ def test_columns_with_one_heading_share_it() -> None:
 
 @pytest.mark.parametrize(
     ("value", "decimals", "text"),
-    [(1.005, 2, "1.00"), (-0.25, 1, "−0.2"), (None, 3, "–"), (float("inf"), 0, "∞"), (2.5e9, 3, "2.50e+09")],
+    [
+        (-0.0004, 2, "0.00"),
+        (1.005, 2, "1.00"),
+        (-0.25, 1, "−0.2"),
+        (None, 3, "–"),
+        (float("inf"), 0, "∞"),
+        (2.5e9, 3, "2.50e+09"),
+    ],
 )
 def test_format_number(value: float | None, decimals: int, text: str) -> None:
     assert format_number(value, decimals) == text
@@ -142,6 +181,9 @@ def contrast(a: str, b: str) -> float:
 def test_colours_can_be_read(mode: int) -> None:
     paper, panel = COLOURS["paper"][mode], COLOURS["panel"][mode]
     # WCAG 2.2: text needs 4.5 (1.4.3), what carries meaning in a figure 3 (1.4.11)
+    for name in COLOURS:
+        if name.startswith(("better", "worse")):
+            assert contrast(COLOURS["ink"][mode], COLOURS[name][mode]) >= 4.5
     for name in ("ink", "muted", "blue"):
         assert contrast(COLOURS[name][mode], paper) >= 4.5
         assert contrast(COLOURS[name][mode], panel) >= 4.5

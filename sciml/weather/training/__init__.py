@@ -1,0 +1,1 @@
+"""From canonical datasets to training samples: reading, forcings, normalisation and the order of an epoch."""
