@@ -23,6 +23,8 @@ Array = NDArray[np.float64]
 
 # a latitude is of a Gaussian grid when it is this near to a root: files round to 1e-3 degrees or better
 _GAUSSIAN_TOLERANCE_DEG = 2e-3
+# points of two grids are the same when they are this near: files round to 1e-3 degrees or better
+SAME_POINT_DEG = 2e-3
 # a step in longitude of so many usual ones is no step
 _GAP_STEPS = 2.5
 # mean radius, IUGG 1980 (Moritz 2000, doi:10.1007/s001900050278)

@@ -31,6 +31,10 @@ def relative_vorticity(
     sine, cosine = np.sin(latitude)[:, None], np.cos(latitude)[:, None]
     longitude = np.radians(grid.longitude)
     u, v = u.astype(np.float64), v.astype(np.float64)
+    joined, columns = grid.in_one_piece()
+    if joined is not grid:
+        zeta = relative_vorticity(u[..., columns], v[..., columns], joined)
+        return zeta[..., np.argsort(columns)]
     if grid.is_cyclic:
         around = np.concatenate([[longitude[-1] - 2 * np.pi], longitude, [longitude[0] + 2 * np.pi]])
         wrapped = np.concatenate([v[..., -1:], v, v[..., :1]], axis=-1)

@@ -130,7 +130,8 @@ def local_minima(field: Field, grid: Grid) -> NDArray[np.intp]:
     Of a plateau there is one point. Neighbours lie across the seam and over the poles as well; at the edge of a region
     no point is a minimum.
     """
-    lowest = np.where(np.isnan(field), np.inf, field)
+    grid, columns = grid.in_one_piece()
+    lowest = np.where(np.isnan(field), np.inf, field)[:, columns]
     rows = [_beyond(lowest, grid, 0), lowest, _beyond(lowest, grid, -1)]
     padded = np.concatenate(rows)
     sides = (padded[:, -1:], padded[:, :1]) if grid.is_cyclic else (np.full((len(padded), 1), -np.inf),) * 2
@@ -140,7 +141,8 @@ def local_minima(field: Field, grid: Grid) -> NDArray[np.intp]:
     plateaus, _ = _labelled(minimum, np.ones((3, 3)))
     number, first = np.unique(plateaus, return_index=True)
     at = np.stack(np.unravel_index(first[number > 0], field.shape), axis=1)
-    return at[np.argsort(lowest[at[:, 0], at[:, 1]], kind="stable")]
+    order = np.argsort(lowest[at[:, 0], at[:, 1]], kind="stable")
+    return np.stack([at[:, 0], columns[at[:, 1]]], axis=1)[order]
 
 
 def refined_minimum(field: Field, grid: Grid, row: int, column: int) -> tuple[float, float]:

@@ -9,9 +9,12 @@ Shapes: y latitudes, x longitudes; o any dimensions before them, a message for e
 from __future__ import annotations
 
 import functools
+import importlib
+import importlib.util
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -124,13 +127,24 @@ class GribArray:
         return values[(..., *inner)]
 
 
+def load_eccodes() -> ModuleType:
+    """ecCodes, after pyproj where that is installed.
+
+    ecCodes' library has a PROJ of its own inside. In a process that loads pyproj's after it, as cartopy and geopandas
+    do, both free the same memory when the process ends, which aborts it (eccodes 2.50, pyproj 3.7).
+    """
+    if importlib.util.find_spec("pyproj") is not None:
+        importlib.import_module("pyproj")
+    return importlib.import_module("eccodes")
+
+
 def read_messages(path: Path, keys: Mapping[str, str | int]) -> Iterator[Message]:
     """The messages of a file that have these values of ecCodes' keys, in its order; the headers alone are read.
 
     Raises:
         UserError: a message that is damaged or cut off, or bytes between messages that are none.
     """
-    import eccodes
+    eccodes = load_eccodes()
 
     size, end = path.stat().st_size, 0
     # ecCodes reads from the descriptor, of which a buffer would be ahead
@@ -161,7 +175,7 @@ def read_messages(path: Path, keys: Mapping[str, str | int]) -> Iterator[Message
 
 def read_grid(path: Path, message: Message) -> GribGrid:
     """The grid of a message, which is a regular or regular Gaussian one."""
-    import eccodes
+    eccodes = load_eccodes()
 
     with path.open("rb") as file:
         file.seek(message.offset)
@@ -189,7 +203,7 @@ def read_grid(path: Path, message: Message) -> GribGrid:
 
 
 def _values(message: bytes, path: str) -> np.ndarray:
-    import eccodes
+    eccodes = load_eccodes()
 
     try:
         handle = eccodes.codes_new_from_message(message)
@@ -209,7 +223,7 @@ def _values(message: bytes, path: str) -> np.ndarray:
 
 
 def _get(handle: int, key: str, kind: type, default: Any = None) -> Any:
-    import eccodes
+    eccodes = load_eccodes()
 
     try:
         return eccodes.codes_get(handle, key, kind)

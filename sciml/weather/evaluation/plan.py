@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sciml.core.errors import UserError
 from sciml.weather.evaluation.reading import Field, fields_of, parse_field, piece_edges
-from sciml.weather.grid import Grid
+from sciml.weather.grid import SAME_POINT_DEG, Grid
 
 BASELINES = ("persistence", "climatology")
 # lead times of a baseline scored by itself go this far when none are asked for
@@ -263,8 +263,7 @@ def _common_fields(forecast: xr.Dataset | None, truth: xr.Dataset, options: Scor
 def _check_grids(what: str, dataset: xr.Dataset, truth: xr.Dataset) -> None:
     for axis in ("latitude", "longitude"):
         came, wanted = dataset[axis].values, truth[axis].values
-        # a tenth of a thousandth of a degree: coordinates in float32 agree to 3e-5
-        if came.shape != wanted.shape or np.abs(came - wanted).max() > 1e-4:
+        if came.shape != wanted.shape or np.abs(came - wanted).max() > SAME_POINT_DEG:
             raise UserError(
                 f"{what} and truth are on other grids: {_grid(dataset)} and {_grid(truth)}. Bring them to one grid: "
                 "`sciml score --grid 1.5deg ...` does so, and `sciml.weather.regrid.regrid` in Python."

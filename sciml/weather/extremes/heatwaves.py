@@ -18,7 +18,8 @@ import xarray as xr
 from sciml.core.errors import UserError
 from sciml.weather.climatology import at_times
 from sciml.weather.extremes.spells import SpellSums, find_spells, match_spells, spell_sums
-from sciml.weather.scores.pairs import SPACE, check_same_grid, grid_of, in_unit
+from sciml.weather.scores.alignment import SPACE, grid_of
+from sciml.weather.scores.pairs import in_unit, on_grid
 
 # what a day's values become -> the method of xarray's groups
 DAILY = ("max", "mean", "min")
@@ -96,9 +97,10 @@ def spell_scores(
             field if field.attrs.get("units", units) == units else in_unit(field, str(units))
             for field in (truth, threshold)
         )
-    for name, field in (("the truth", truth), ("the threshold", threshold)):
-        if spaced:
-            check_same_grid(field, grid_of(forecast), name, "the forecast")
+    if spaced:
+        grid = grid_of(forecast)
+        truth = on_grid(truth, grid, "the truth", "the forecast")
+        threshold = on_grid(threshold, grid, "the threshold", "the forecast")
     initial = np.atleast_1d(forecast["time"].values)
     leads = forecast["lead_time"].values
     sums: SpellSums | None = None
@@ -186,7 +188,7 @@ def _point_weights(forecast: xr.DataArray, weights: xr.DataArray | None, spaced:
     grid = grid_of(forecast)
     if weights is None:
         return grid.area_weights()[None]
-    check_same_grid(weights, grid, "the weights", "the forecast")
+    weights = on_grid(weights, grid, "the weights", "the forecast")
     order = [dim for dim in weights.dims if dim not in SPACE]
     return weights.transpose(*order, *SPACE).values.reshape(-1, *grid.shape).astype(np.float64)
 

@@ -23,7 +23,8 @@ import xarray as xr
 from jaxtyping import Float, Float64, Int64
 
 from sciml.core.errors import UserError
-from sciml.weather.scores.pairs import SPACE, pair
+from sciml.weather.scores.alignment import SPACE
+from sciml.weather.scores.pairs import pair
 
 # below this the formulas are those of the exponential distribution, their limit
 _SMALL_SHAPE = 1e-6

@@ -14,12 +14,9 @@ import numpy as np
 import xarray as xr
 
 from sciml.core.errors import UserError
-from sciml.weather.grid import Grid
+from sciml.weather.grid import SAME_POINT_DEG, Grid
 
 SPACE = ("latitude", "longitude")
-
-# grids are the same when their points are this near: files hold float32 degrees
-_SAME_POINT_DEG = 1e-4
 
 
 @dataclass(frozen=True)
@@ -43,6 +40,17 @@ def grid_of(array: xr.DataArray) -> Grid:
             f"{', '.join(map(str, array.dims))}. Rename its dimensions, or read it with sciml.weather.era5."
         )
     return Grid(array["latitude"].values, array["longitude"].values)
+
+
+def on_same_grid(field: xr.DataArray, grid: Grid) -> xr.DataArray | None:
+    """The field, turned upside down where the grid's latitudes run the other way, or None if it is on another grid."""
+    latitude, longitude = (np.asarray(field[name].values, np.float64) for name in SPACE)
+    if longitude.shape == grid.longitude.shape and np.abs(longitude - grid.longitude).max() < SAME_POINT_DEG:
+        for step in (1, -1):
+            turned = latitude[::step]
+            if turned.shape == grid.latitude.shape and np.abs(turned - grid.latitude).max() < SAME_POINT_DEG:
+                return field if step > 0 else field.isel(latitude=slice(None, None, -1))
+    return None
 
 
 def valid_times(forecast: xr.DataArray) -> xr.DataArray | None:
@@ -147,11 +155,10 @@ def _source(forecast: xr.DataArray, fields: xr.DataArray, labels: Mapping[str, A
 
 def _on_grid(forecast: xr.DataArray, fields: xr.DataArray, what: str) -> xr.DataArray:
     """The fields, turned upside down where the forecast's latitudes run the other way."""
-    ours, theirs = grid_of(forecast), grid_of(fields)
-    same = ours.shape == theirs.shape and np.abs(ours.longitude - theirs.longitude).max() < _SAME_POINT_DEG
-    for step in (1, -1):
-        if same and np.abs(ours.latitude - theirs.latitude[::step]).max() < _SAME_POINT_DEG:
-            return fields.isel(latitude=slice(None, None, step)) if step < 0 else fields
+    ours = grid_of(forecast)
+    if (same := on_same_grid(fields, ours)) is not None:
+        return same
+    theirs = grid_of(fields)
     raise UserError(
         f"A forecast and its {what} need the same grid, but the forecast has {_described(ours)} and the {what} has "
         f"{_described(theirs)}. Bring one to the other with sciml.weather.regrid."

@@ -18,10 +18,7 @@ from jaxtyping import Float
 from sciml.core.errors import UserError
 from sciml.core.units import conversion_factor
 from sciml.weather.grid import Grid
-
-SPACE = ("latitude", "longitude")
-# coordinates are the same grid when they are this near: files round to 1e-3 degrees or better
-_SAME_DEGREES = 2e-3
+from sciml.weather.scores.alignment import SPACE, grid_of, on_same_grid
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class Pairs:
         Raises:
             UserError: it is on another grid, or has more than one dimension that the forecast has not.
         """
-        check_same_grid(other, self.grid, name, "the forecast")
+        other = on_grid(other, self.grid, name, "the forecast")
         own = [dim for dim in other.dims if dim not in self.sizes and dim not in SPACE]
         if len(own) > 1:
             raise UserError(
@@ -83,7 +80,7 @@ class Pairs:
         n is 1 where the threshold is the same for all forecasts.
 
         Raises:
-            UserError: another grid, another kind of unit, valid times that it lacks.
+            UserError: another grid, another kind of unit, no valid time that it has.
         """
         if not isinstance(threshold, xr.DataArray):
             return float(threshold), {}
@@ -97,7 +94,7 @@ class Pairs:
         own = [dim for dim in threshold.dims if dim not in self.sizes and dim not in SPACE]
         named = {dim: threshold[dim].variable if dim in threshold.coords else None for dim in own}
         if len(own) < 2 and not set(self.sizes) & set(threshold.dims):
-            check_same_grid(threshold, self.grid, "the threshold", "the forecast")
+            threshold = on_grid(threshold, self.grid, "the threshold", "the forecast")
             # one for all forecasts
             return np.expand_dims(threshold.transpose(*own, *SPACE).values, -3), named
         return self.field(threshold, "the threshold"), named
@@ -110,7 +107,7 @@ class Pairs:
         """
         if weights is None:
             return self.grid.area_weights()[None]
-        check_same_grid(weights, self.grid, "the weights", "the forecast")
+        weights = on_grid(weights, self.grid, "the weights", "the forecast")
         order = [dim for dim in weights.dims if dim not in SPACE]
         return weights.transpose(*order, *SPACE).values.reshape(-1, *self.grid.shape).astype(np.float64)
 
@@ -151,7 +148,7 @@ def pair(forecast: xr.DataArray, truth: xr.DataArray, *, members: bool = False) 
         members: whether the forecast's dimension `number` is kept apart.
 
     Raises:
-        UserError: another grid, a unit that is not the truth's, a valid time that the truth lacks, no members.
+        UserError: another grid, a unit that is not the truth's, no valid time that the truth has, no members.
     """
     for name, field in (("forecast", forecast), ("truth", truth)):
         if missing := [dim for dim in SPACE if dim not in field.dims]:
@@ -159,7 +156,7 @@ def pair(forecast: xr.DataArray, truth: xr.DataArray, *, members: bool = False) 
     if members and "number" not in forecast.dims:
         raise UserError(f"An ensemble has a dimension `number`, but the forecast has {_listed(forecast.dims)}.")
     grid = grid_of(forecast)
-    check_same_grid(truth, grid, "the truth", "the forecast")
+    truth = on_grid(truth, grid, "the truth", "the forecast")
     units = forecast.attrs.get("units"), truth.attrs.get("units")
     if None not in units and units[0] != units[1]:
         truth = in_unit(truth, str(units[0]))
@@ -184,18 +181,24 @@ def pair(forecast: xr.DataArray, truth: xr.DataArray, *, members: bool = False) 
 def at_valid_time(field: xr.DataArray, forecast: xr.DataArray | xr.Dataset, name: str = "the truth") -> xr.DataArray:
     """The field at the forecast's time + lead_time; a field without a time, or one at lead times already, as it is.
 
+    It is NaN, which leaves forecasts out, at valid times that it lacks.
+
     Raises:
-        UserError: a valid time that the field lacks.
+        UserError: it lacks all of them.
     """
     if "lead_time" not in forecast.dims or "lead_time" in field.dims or "time" not in field.dims:
         return field
     valid = forecast["time"] + forecast["lead_time"]
-    missing = np.setdiff1d(valid.values, field["time"].values)
-    if missing.size:
+    wanted = np.unique(valid.values)
+    lacking = np.setdiff1d(wanted, field["time"].values)
+    if lacking.size == wanted.size:
+        first, last = (np.datetime_as_string(end, unit="m") for end in (wanted[0], wanted[-1]))
         raise UserError(
-            f"{name.capitalize()} needs all {np.unique(valid.values).size} valid times of the forecast, but lacks "
-            f"{missing.size}, first {np.datetime_as_string(missing[0], unit='m')}. Give more of it or fewer forecasts."
+            f"{name.capitalize()} has none of the {wanted.size} valid times of the forecast, from {first} to {last}. "
+            "Give one of the same days and hours."
         )
+    if lacking.size:
+        field = field.reindex(time=wanted)
     return field.sel(time=valid.drop_vars(["time", "lead_time"])).assign_coords(
         time=forecast["time"].variable, lead_time=forecast["lead_time"].variable
     )
@@ -216,22 +219,22 @@ def in_unit(field: xr.DataArray, unit: str) -> xr.DataArray:
     return (field * np.asarray(factor, field.dtype)).assign_attrs({**field.attrs, "units": unit})
 
 
-def grid_of(field: xr.DataArray) -> Grid:
-    """The grid of a field's latitude and longitude."""
-    return Grid(field["latitude"].values, field["longitude"].values)
+def on_grid(field: xr.DataArray, grid: Grid, name: str, other_name: str) -> xr.DataArray:
+    """The field, turned upside down if need be.
 
-
-def check_same_grid(field: xr.DataArray, grid: Grid, name: str, other_name: str) -> None:
-    """Refuses a field whose latitudes and longitudes, where it has them, are not those of the grid."""
-    for dim, wanted in zip(SPACE, (grid.latitude, grid.longitude), strict=True):
-        if dim not in field.dims:
-            raise UserError(f"{name.capitalize()} needs the dimension {dim}, but has {_listed(field.dims)}.")
-        given = np.asarray(field[dim].values, np.float64)
-        if given.shape != wanted.shape or np.abs(given - wanted).max() > _SAME_DEGREES:
-            raise UserError(
-                f"{name.capitalize()} needs the grid of {other_name}, but has {_span(dim, given)} where {other_name} "
-                f"has {_span(dim, wanted)}. Regrid one of them."
-            )
+    Raises:
+        UserError: its latitudes and longitudes are not those of the grid.
+    """
+    if missing := [dim for dim in SPACE if dim not in field.dims]:
+        raise UserError(f"{name.capitalize()} needs the dimension {missing[0]}, but has {_listed(field.dims)}.")
+    if (same := on_same_grid(field, grid)) is not None:
+        return same
+    spans = [(_span(dim, field[dim].values), _span(dim, getattr(grid, dim))) for dim in SPACE]
+    came, wanted = next((pair for pair in spans if pair[0] != pair[1]), spans[0])
+    raise UserError(
+        f"{name.capitalize()} needs the grid of {other_name}, but has {came} where {other_name} has {wanted}. "
+        "Regrid one of them with sciml.weather.regrid."
+    )
 
 
 def _span(dim: str, values: np.ndarray) -> str:

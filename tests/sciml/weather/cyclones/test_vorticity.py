@@ -63,3 +63,11 @@ def test_leading_dimensions_and_missing_winds():
     hole[5, 5] = np.nan
     assert np.isnan(relative_vorticity(hole, v, grid)[[4, 6], 5]).all()
     assert np.isfinite(relative_vorticity(hole, v, grid)[5, 7])
+
+
+def test_a_region_across_greenwich_is_one_region():
+    torn = Grid(np.arange(10.0, 31.0), np.concatenate([np.arange(0.0, 21.0), np.arange(345.0, 360.0)]))
+    joined, columns = torn.in_one_piece()
+    u, v = np.random.default_rng(0).normal(size=(2, *torn.shape))
+    wanted = relative_vorticity(u[:, columns], v[:, columns], joined)
+    np.testing.assert_array_equal(relative_vorticity(u, v, torn)[:, columns], wanted)

@@ -56,6 +56,18 @@ def test_a_truth_at_lead_times_is_taken_as_it_is() -> None:
     assert (pair(forecast(), truth().isel(time=2, drop=True)).truth == 12).all()
 
 
+def test_a_truth_that_ends_early_leaves_forecasts_out() -> None:
+    found = at_valid_time(truth().isel(time=slice(0, 9)), forecast()).isel(latitude=0, longitude=0)
+    expected = 24.0 * np.arange(3)[:, None] + 6 * np.arange(4)
+    np.testing.assert_array_equal(found, np.where(expected <= 48, expected, np.nan))
+
+
+def test_a_truth_upside_down_is_turned() -> None:
+    tilted = truth() + xr.DataArray(SPACE["latitude"], dims="latitude")
+    turned = tilted.isel(latitude=slice(None, None, -1))
+    np.testing.assert_array_equal(pair(forecast(), turned).truth, pair(forecast(), tilted).truth)
+
+
 def test_units() -> None:
     # the last valid time is hour 66, and 1 hPa is 100 Pa
     assert (pair(forecast(units="Pa"), truth().assign_attrs(units="hPa")).truth.max()) == 6600
