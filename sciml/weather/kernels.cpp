@@ -183,6 +183,59 @@ void map_sums(Index n, Index points, const T* forecast, const Index* forecast_at
     }
 }
 
+// --------------------------------------------------------------------------------------------------------- yes and no
+
+constexpr Index kCells = 4;
+
+// Hits, misses, false alarms and correct negatives of one block, in that order; beyond is `side` * value > `side` * limit.
+template <typename T, bool Inclusive>
+inline void table_block(Index size, const T* __restrict__ forecast, const T* __restrict__ truth,
+                        const T* __restrict__ limit, T side, double* __restrict__ total, double* __restrict__ point) {
+    double hits = 0, misses = 0, alarms = 0, rest = 0;
+#pragma omp simd reduction(+ : hits, misses, alarms, rest)
+    for (Index i = 0; i < size; ++i) {
+        const T f = side * forecast[i], o = side * truth[i], t = side * limit[i];
+        const bool known = (f == f) & (o == o) & (t == t);
+        const bool said = Inclusive ? f >= t : f > t, came = Inclusive ? o >= t : o > t;
+        const double a = known & said & came ? 1.0 : 0.0, b = known & !said & came ? 1.0 : 0.0;
+        const double c = known & said & !came ? 1.0 : 0.0, d = known & !said & !came ? 1.0 : 0.0;
+        point[i] = a;
+        point[kBlock + i] = b;
+        point[2 * kBlock + i] = c;
+        point[3 * kBlock + i] = d;
+        hits += a;
+        misses += b;
+        alarms += c;
+        rest += d;
+    }
+    total[0] = hits;
+    total[1] = misses;
+    total[2] = alarms;
+    total[3] = rest;
+}
+
+// out[k,n,r,:] of each of k limits, whose planes begin at limit_at[k,n]
+template <typename T, bool Inclusive>
+void table_sums(Index n, Index limits, Index y, Index x, Index regions, const T* forecast, const Index* forecast_at,
+                const T* truth, const Index* truth_at, const T* limit, const Index* limit_at, const Index* side,
+                const double* weight, double* out, int threads) {
+    const Index points = y * x;
+    const Blocks blocks(y, x, regions, weight);
+    std::memset(out, 0, sizeof(double) * limits * n * regions * kCells);
+#pragma omp parallel for collapse(2) schedule(static) num_threads(threads)
+    for (Index k = 0; k < limits; ++k)
+        for (Index i = 0; i < n; ++i) {
+            alignas(64) double point[kCells * kBlock], total[kCells];
+            const T *f = forecast + forecast_at[i], *o = truth + truth_at[i], *t = limit + limit_at[k * n + i];
+            for (Index b = 0; b < blocks.count(); ++b) {
+                const Index begin = blocks.begin[b], size = blocks.begin[b + 1] - begin;
+                table_block<T, Inclusive>(size, f + begin, o + begin, t + begin, static_cast<T>(side[k]), total, point);
+                add_block(blocks, b, regions, points, weight, kCells, point, total,
+                          out + (k * n + i) * regions * kCells);
+            }
+        }
+}
+
 // ------------------------------------------------------------------------------------------------------------ ensembles
 
 // Batcher's merge exchange for any number of keys: Knuth, The Art of Computer Programming, volume 3, algorithm 5.2.2M.
@@ -493,6 +546,14 @@ void ensemble_sums(const EnsembleShape& shape, const T* ensemble, const Index* m
         (climatology ? field_sums<T, true> : field_sums<T, false>)(n, y, x, regions, forecast, forecast_at, truth,     \
                                                                    truth_at, climatology, climatology_at, weight, out, \
                                                                    threads);                                           \
+    }                                                                                                                  \
+    extern "C" void table_sums_##SUFFIX(Index n, Index limits, Index y, Index x, Index regions, Index inclusive,       \
+                                        const T* forecast, const Index* forecast_at, const T* truth,                   \
+                                        const Index* truth_at, const T* limit, const Index* limit_at,                  \
+                                        const Index* side, const double* weight, double* out, int threads) {           \
+        (inclusive ? table_sums<T, true> : table_sums<T, false>)(n, limits, y, x, regions, forecast, forecast_at,      \
+                                                                 truth, truth_at, limit, limit_at, side, weight, out, \
+                                                                 threads);                                             \
     }                                                                                                                  \
     extern "C" void map_sums_##SUFFIX(Index n, Index points, const T* forecast, const Index* forecast_at,              \
                                       const T* truth, const Index* truth_at, const Index* group, double* out,          \

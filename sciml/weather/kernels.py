@@ -80,6 +80,32 @@ def _field_points(forecast: np.ndarray, truth: np.ndarray, climatology: np.ndarr
     return points
 
 
+def table_sums(
+    forecast: Float[np.ndarray, "n y x"],
+    truth: Float[np.ndarray, "n y x"],
+    limits: Float[np.ndarray, "k n y x"],
+    above: Sequence[bool],
+    inclusive: bool,
+    weights: Float64[np.ndarray, "r y x"],
+    threads: int,
+) -> Float64[np.ndarray, "k n r 4"] | None:
+    """Weights of hits, misses, false alarms and correct negatives, compared in the forecast's precision; None without
+    a compiler."""
+    function = _function("table_sums", forecast.dtype)
+    if function is None:
+        return None
+    arrays = _alike(forecast, truth.astype(forecast.dtype, copy=False), limits)
+    many, n, height, width = limits.shape
+    at = [_places(array, None, lead) for array, lead in zip(arrays, [(n,), (n,), (many, n)], strict=True)]
+    side = np.where(above, 1, -1).astype(np.int64)
+    out = np.zeros((many, n, len(weights), 4))
+    inputs = [part for pair in zip(arrays, at, strict=True) for part in pair]
+    sizes = (n, many, height, width, len(weights), int(inclusive))
+    pointers = map(_pointer, [*inputs, side, np.ascontiguousarray(weights), out])
+    function(*map(ctypes.c_int64, sizes), *pointers, ctypes.c_int(threads))
+    return out
+
+
 def map_sums(
     forecast: Float[np.ndarray, "*lead y x"],
     truth: Float[np.ndarray, "*truth y x"],

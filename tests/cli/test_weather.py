@@ -123,6 +123,24 @@ def test_from_years_of_analyses_to_a_scorecard(tmp_path: Path, capsys: pytest.Ca
     assert "is there already" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+def test_two_workers_of_a_scheduler(tmp_path: Path):
+    from distributed import LocalCluster
+
+    truth = write_years(tmp_path / "era5.nc", "2018-01-01", 60)
+    forecast = write_forecast(tmp_path / "model.zarr", truth)
+    scoring = ["score", str(forecast), "--truth", str(truth), "--memory", "0.0001", "-o"]
+    assert main([*scoring, str(tmp_path / "alone")]) == 0
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as cluster:
+        assert main([*scoring, str(tmp_path / "together"), "--scheduler", cluster.scheduler_address]) == 0
+    with (
+        xr.open_dataset(tmp_path / "alone/scores.nc", engine="netcdf4") as alone,
+        xr.open_dataset(tmp_path / "together/scores.nc", engine="netcdf4") as together,
+    ):
+        # the same sums in another order
+        xr.testing.assert_allclose(alone, together, rtol=1e-9, atol=1e-9)
+
+
 def test_mistakes_are_one_line_and_leave_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     truth = write_years(tmp_path / "era5.nc", "2018-01-01", 60)
     forecast = write_forecast(tmp_path / "model.zarr", truth)

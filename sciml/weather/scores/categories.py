@@ -20,6 +20,7 @@ import xarray as xr
 from jaxtyping import Float, Float64
 
 from sciml.core.errors import UserError
+from sciml.weather.kernels import table_sums
 from sciml.weather.scores.pairs import pair
 from sciml.weather.scores.sums import blocks
 
@@ -88,6 +89,13 @@ def contingency(
     thresholds, single = as_thresholds(threshold, forecast.shape)
     several, times = len(thresholds), len(forecast)
     sides = [above] * several if isinstance(above, bool) else list(above)
+    planes = (several, thresholds.shape[1], *forecast.shape[1:])
+    limits = np.ascontiguousarray(np.broadcast_to(thresholds.astype(forecast.dtype, copy=False), planes))
+    every = np.broadcast_to(limits, (several, *forecast.shape))
+    sums = table_sums(forecast, truth, every, sides, inclusive, weights.astype(np.float64, copy=False), threads=1)
+    if sums is not None:
+        cells = np.moveaxis(sums, -1, 0)
+        return Table(*(cells[:, 0] if single else cells))
     points = forecast.shape[1] * forecast.shape[2]
     weights_pr = np.ascontiguousarray(weights.reshape(len(weights), -1).T, np.float64)
     parts = list(blocks(forecast.shape))

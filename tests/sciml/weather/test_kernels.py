@@ -9,6 +9,7 @@ import pytest
 
 from sciml.core import native
 from sciml.weather import kernels
+from sciml.weather.scores.categories import contingency
 
 # sums of some thousand float64 in two orders; terms differ in sign in some of them
 CLOSE = {"rtol": 1e-11, "atol": 1e-9}
@@ -133,3 +134,20 @@ def test_without_a_compiler_the_plain_route_is_taken(monkeypatch: pytest.MonkeyP
         assert sums.tolist() == [[[12.0, 12.0, 12.0, 12.0]]]
     finally:
         native.load.cache_clear()
+
+
+@pytest.mark.parametrize("width", [1, 16, 127, 129, 300])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("inclusive", [True, False])
+def test_tables(both: Callable, width: int, dtype: str, inclusive: bool) -> None:
+    # whole numbers, so that many are equal to a threshold
+    forecast, truth = (np.round(_fields((5, 7, width), dtype, seed=seed), 0) for seed in (0, 1))
+    limits = np.stack([np.full((5, 7, width), 281, dtype), np.round(_fields((5, 7, width), dtype, seed=2), 0)])
+
+    def tables() -> tuple[np.ndarray, ...]:
+        weights = _weights(4, 7, width)
+        table = contingency(forecast, truth, limits, weights, above=[True, False], inclusive=inclusive)
+        alone = contingency(forecast, truth, 281.0, weights, inclusive=inclusive)
+        return table.hits, table.misses, table.false_alarms, table.correct_negatives, alone.hits, alone.misses
+
+    both(tables)
