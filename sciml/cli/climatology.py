@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
     with needs_extra("weather"):
         from sciml.weather.climatology import make_climatology, make_seeps_climatology
         from sciml.weather.era5 import open_era5
-        from sciml.weather.evaluation.reading import fields_of, parse_field
+        from sciml.weather.fields import fields_of, parse_field
         from sciml.weather.regrid import regrid
         from sciml.weather.samples import source_of
         from sciml.weather.writing import write_dataset

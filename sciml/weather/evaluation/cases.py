@@ -23,7 +23,8 @@ from sciml.weather.cyclones.scores import TrackSums, track_scores, track_sums
 from sciml.weather.cyclones.tracker import follow_storms
 from sciml.weather.cyclones.tracks import Tracks
 from sciml.weather.evaluation.plan import Plan
-from sciml.weather.evaluation.reading import Field, load
+from sciml.weather.evaluation.reading import load
+from sciml.weather.fields import Field
 
 Array = NDArray[np.float64]
 

@@ -14,7 +14,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sciml.core.errors import UserError
-from sciml.weather.evaluation.reading import Field, fields_of, parse_field, piece_edges
+from sciml.weather.evaluation.reading import piece_edges
+from sciml.weather.fields import Field, fields_of, parse_field
 from sciml.weather.grid import SAME_POINT_DEG, Grid
 
 BASELINES = ("persistence", "climatology")

@@ -16,8 +16,8 @@ from sciml.weather.climatology import at_times
 from sciml.weather.evaluation import execution
 from sciml.weather.evaluation.execution import Pool, pool
 from sciml.weather.evaluation.plan import ScoreOptions, make_plan
-from sciml.weather.evaluation.reading import Field
 from sciml.weather.evaluation.run import evaluate
+from sciml.weather.fields import Field
 from sciml.weather.scores import ensemble as ensembles
 from sciml.weather.scores import fields as scores_of_fields
 from sciml.weather.scores.categories import event_scores
