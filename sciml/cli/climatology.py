@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 
-from sciml.cli.lists import numbers, positive, whole_numbers, words
+from sciml.cli.lists import add_reading, numbers, positive, whole_numbers, words
 from sciml.core.catalogue import user_path
 from sciml.core.errors import UserError
 
@@ -28,9 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seeps-dry-mm", metavar="MM", type=positive, help="what SEEPS needs too; less rain is dry: 0.25 in 24 h"
     )
-    parser.add_argument("--window", metavar="DAYS", type=int, default=61, help="around a day of the year (default: 61)")
+    parser.add_argument(
+        "--window", metavar="DAYS", type=int, default=61, help="around a day, weighing less at its ends (61)"
+    )
     parser.add_argument("--min-years", metavar="N", type=int, default=10, help="refuse fewer years than these (10)")
     parser.add_argument("--grid", metavar="GRID", help="bring the data to this grid first: 1.5deg, 64x32, N32")
+    add_reading(parser.add_argument_group("what files do not say"))
     parser.add_argument("--memory", metavar="GB", type=positive, default=2.0, help="for sums and samples (default: 2)")
 
 
@@ -49,7 +53,12 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
         from sciml.weather.samples import source_of
         from sciml.weather.writing import write_dataset
 
-    truth = open_era5(source_of(arguments.truth))
+    truth = open_era5(
+        source_of(arguments.truth),
+        units=arguments.units,
+        accumulate_hours=arguments.accumulate_hours,
+        accumulation=arguments.accumulation,
+    )
     if arguments.fields:
         known = fields_of(truth)
         variables = {field.variable for field in known}
@@ -69,6 +78,11 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
     if arguments.seeps_dry_mm is not None:
         if "tp" not in truth:
             raise UserError("--seeps-dry-mm needs rain, but there is no tp among the fields.")
+        if "accumulation_hours" not in truth["tp"].attrs:
+            raise UserError(
+                "--seeps-dry-mm needs rain over a known window, which these files do not say: give it as "
+                "--accumulation 1h or 6h, and --accumulate-hours 24 for the sums of days that 0.25 mm is made for."
+            )
         with bar("climate of SEEPS", "readings") as progress:
             rain = make_seeps_climatology(
                 truth["tp"], dry_threshold_mm=arguments.seeps_dry_mm, progress=progress, **options
@@ -76,7 +90,8 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
         climatology = climatology.merge(rain)
     write_dataset(climatology, output)
     print(f"climatology: {output}")
-    print(f"use:  sciml score FORECAST --truth {arguments.truth} --climatology {output} -o scorecard")
+    given = shlex.join(["--truth", arguments.truth, "--climatology", str(output)])
+    print(f"use:  sciml score FORECAST {given} -o scorecard")
     return 0
 
 

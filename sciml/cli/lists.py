@@ -35,3 +35,20 @@ def positive(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"needs a number above zero, but got {text!r}")
     return value
+
+
+def units(text: str) -> dict[str, str] | str:
+    """`t2m=K,tp=mm` -> {"t2m": "K", "tp": "mm"}; `ecmwf` stays."""
+    if text == "ecmwf":
+        return text
+    pairs = [word.partition("=") for word in words(text)]
+    if not pairs or not all(name and unit for name, _, unit in pairs):
+        raise argparse.ArgumentTypeError(f"needs `ecmwf` or NAME=UNIT,... such as t2m=K,tp=mm, but got {text!r}")
+    return {name.strip(): unit.strip() for name, _, unit in pairs}
+
+
+def add_reading(parser: argparse._ArgumentGroup) -> None:
+    """The options that say of files what they do not say themselves."""
+    parser.add_argument("--units", metavar="N=U,...", type=units, help="units that files lack: t2m=K, or ecmwf")
+    parser.add_argument("--accumulate-hours", metavar="H", type=int, help="sum rain to windows of so many hours")
+    parser.add_argument("--accumulation", metavar="W", help="window of ERA5's rain, if files do not say: 1h")

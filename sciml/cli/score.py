@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sciml.cli.lists import numbers, positive, words
+from sciml.cli.lists import add_reading, numbers, positive, words
 from sciml.core.catalogue import user_path
 from sciml.core.errors import UserError
 
@@ -43,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     grid = parser.add_argument_group("grid")
     grid.add_argument("--grid", metavar="GRID", help="bring all data to this grid first: 1.5deg, 64x32, N32")
     grid.add_argument("--method", choices=("conservative", "bilinear"), default="conservative", help="of doing so")
+    files = parser.add_argument_group("what files do not say")
+    add_reading(files)
+    files.add_argument("--forecast-accumulation", metavar="W", help="the same of the forecast, or since-start")
     work = parser.add_argument_group("how it is done")
     work.add_argument("--memory", metavar="GB", type=positive, default=2.0, help="for data (default: 2)")
     work.add_argument("--threads", metavar="N", type=int, default=1, help="blocks scored at a time (default: 1)")
@@ -55,7 +58,7 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
 
     if arguments.threads < 1:
         raise UserError(f"--threads needs a whole number above zero, but got {arguments.threads}.")
-    output = user_path(arguments.output)
+    output = user_path(arguments.output).absolute()
     with needs_extra("weather"):
         from sciml.weather.evaluation.execution import pool
         from sciml.weather.evaluation.run import check_output, score
@@ -69,7 +72,7 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
 
 
 def _request(arguments: argparse.Namespace) -> ScoreRequest:
-    from sciml.weather.evaluation.plan import ScoreOptions
+    from sciml.weather.evaluation.agreement import ScoreOptions
     from sciml.weather.evaluation.run import ScoreRequest
 
     chosen: dict[str, Any] = {
@@ -91,6 +94,10 @@ def _request(arguments: argparse.Namespace) -> ScoreRequest:
         cases=arguments.cases,
         grid=arguments.grid,
         method=arguments.method,
+        accumulate_hours=arguments.accumulate_hours,
+        accumulation=arguments.accumulation,
+        forecast_accumulation=arguments.forecast_accumulation,
+        units=arguments.units,
         options=ScoreOptions(**{key: value for key, value in chosen.items() if value is not None}),
     )
 
@@ -102,22 +109,25 @@ def _print_headline(output: Path) -> None:
     from sciml.core.runs import read_json
     from sciml.weather.scorecard.wording import plain_unit, with_unit
 
-    rows = read_json(output / "scores.json")["headline"]
-    table = Table(title=f"{output}, whole grid", title_justify="left")
-    table.add_column("field", no_wrap=True)
-    table.add_column("lead", justify="right", no_wrap=True)
-    columns = list(
-        dict.fromkeys(
-            (score, model) for row in rows for score in ("rmse", "acc", "crps") for model in row.get(score, {})
-        )
-    )
-    for score, model in columns:
-        table.add_column(f"{score.upper()} {model}", justify="right")
-    for row in rows:
-        values = [row.get(score, {}).get(model) for score, model in columns]
-        shown = ["-" if value is None else f"{value:#.4g}".rstrip(".") for value in values]
-        table.add_row(with_unit(row["field"], plain_unit(row["unit"])), f"{row['lead_hours']:g} h", *shown)
-    Console().print(table)
+    facts = read_json(output / "scores.json")
+    rows = facts["headline"]
+    models = list(dict.fromkeys(model for row in rows for model in row["rmse"]))
+    console = Console()
+    for score in ("rmse", "acc", "crps"):
+        # of a forecast without members the CRPS is the mean absolute error
+        if not any(score in row for row in rows) or (score == "crps" and not facts["members"]):
+            continue
+        table = Table(title=f"{score.upper()} of {facts['forecast']}, whole grid", title_justify="left")
+        for column in ("field", "lead", "forecasts", *models):
+            table.add_column(column, justify="left" if column == "field" else "right", overflow="fold")
+        for row in rows:
+            values = [row.get(score, {}).get(model) for model in models]
+            shown = ["-" if value is None else f"{value:#.4g}".rstrip(".") for value in values]
+            unit = plain_unit(row["unit"]) if score != "acc" else ""
+            table.add_row(with_unit(row["field"], unit), f"{row['lead_hours']:g} h", str(row["forecasts"]), *shown)
+        console.print(table)
+    for note in facts["notes"]:
+        console.print(f"note: {note}", highlight=False, soft_wrap=True)
 
 
 def _period(text: str) -> tuple[str, str]:

@@ -326,7 +326,7 @@ def _svg(svg: Svg) -> str:
 
 def _table(table: Table) -> str:
     has_headings = any(column.heading for column in table.columns)
-    words = [all(isinstance(row.cells[i], str) for row in table.rows) for i in range(len(table.columns))]
+    words = [all(isinstance(row.cells[i], str | Link) for row in table.rows) for i in range(len(table.columns))]
     top = bottom = ""
     start = 0
     while start < len(table.columns):

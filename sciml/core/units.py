@@ -68,6 +68,8 @@ def conversion_factor(unit: str, target: str) -> float:
         raise UserError(
             f"`{unit}` has an offset, so no factor leads to {target}. Give the values in {target}."
         ) from error
+    except OverflowError as error:
+        raise UserError(f"`{unit[:40]}` is out of the range of numbers. Give the values in {target}.") from error
     except pint.DimensionalityError as error:
         raise UserError(
             f"`{unit}` does not measure the same quantity as {target}. Give the values in {target}."
@@ -77,7 +79,9 @@ def conversion_factor(unit: str, target: str) -> float:
 def _parse(unit: str) -> pint.Unit:
     import pint
 
-    if len(unit) <= 80 and _UNIT.fullmatch(unit.strip()):
+    # runs of spaces would be tried in every division
+    unit = " ".join(unit.split())
+    if len(unit) <= 80 and _UNIT.fullmatch(unit):
         spelled = re.sub(r"[A-Za-zÅ]+", lambda word: _SPELLINGS.get(word[0], word[0]), unit)
         try:
             return _registry().parse_units(spelled)

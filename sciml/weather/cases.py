@@ -78,9 +78,8 @@ def load_cases(source: str | Path | None = None) -> tuple[Case, ...]:
     if isinstance(value, Mapping) and set(value) == {"cases"}:
         value = value["cases"]
     if not isinstance(value, list) or not value:
-        raise UserError(
-            f"{path}: needs a list of cases (`- case_id_number: 1 ...`), but holds {describe_value(value)}."
-        )
+        held = "an empty list" if value == [] else describe_value(value)
+        raise UserError(f"{path}: needs a list of cases (`- case_id_number: 1 ...`), but holds {held}.")
     cases = tuple(_case(entry, f"{path}: case number {place}") for place, entry in enumerate(value, 1))
     ids = [case.id for case in cases]
     for number in ids:

@@ -107,7 +107,8 @@ def make_seeps_climatology(rain: xr.DataArray, *, dry_threshold_mm: float = 0.25
     is_dry = (rain < dry).where(rain.notnull()).astype(np.float32)
     fraction = make_climatology(xr.Dataset({"dry": is_dry}), **options)["dry"]
     wet = make_climatology(xr.Dataset({"wet": rain.where(rain >= dry)}), quantiles=(2 / 3,), **options)["wet_quantile"]
-    about = {"dry_threshold_mm": dry_threshold_mm}
+    windows = {key: value for key, value in rain.attrs.items() if key.startswith("accumulation")}
+    about = {"dry_threshold_mm": dry_threshold_mm, **windows}
     return xr.Dataset(
         {
             f"{rain.name}_seeps_dry_fraction": fraction.assign_attrs(units="1", **about),

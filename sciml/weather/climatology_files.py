@@ -42,6 +42,7 @@ def open_climatology(source: str | Path | xr.Dataset) -> xr.Dataset:
     if "hour" not in dataset.dims:
         daily = [name for name, array in dataset.data_vars.items() if "dayofyear" in array.dims]
         dataset = dataset.assign({name: dataset[name].expand_dims(hour=[0]) for name in daily})
+        dataset = dataset.assign_attrs(daily=1)
     dataset = dataset.assign_coords(longitude=np.mod(dataset["longitude"].values.astype(np.float64), 360))
     dataset = dataset.assign_coords(latitude=dataset["latitude"].values.astype(np.float64))
     for name in [name for name in _ORDER if name in dataset.dims]:

@@ -10,6 +10,8 @@ import xarray as xr
 from sciml.core.catalogue import suggest
 from sciml.core.errors import UserError
 
+# fields that a message names
+_SHOWN = 12
 _NAME = re.compile(r"(?P<variable>[A-Za-z_]+?)(?P<level>[0-9]+)")
 
 
@@ -42,18 +44,19 @@ def parse_field(text: str, known: list[Field]) -> Field:
     """The field that is called so.
 
     Raises:
-        UserError: none is; the message has the nearest name and all variables.
+        UserError: none is; the message has the nearest name and others.
     """
     names = {str(candidate): candidate for candidate in known}
     if text in names:
         return names[text]
-    variables = sorted({candidate.variable for candidate in known})
+    of_name = [field.level_hpa for field in known if field.variable == text and field.level_hpa is not None]
+    if of_name:
+        raise UserError(f"`{text}` has levels: write {', '.join(f'{text}{level:g}' for level in of_name[:6])}.")
     match = _NAME.fullmatch(text)
-    if match and match["variable"] in variables and match["variable"] + "0" not in names:
+    if match:
         levels = [f"{f.level_hpa:g}" for f in known if f.variable == match["variable"] and f.level_hpa is not None]
         if levels:
             raise UserError(f"`{text}`: {match['variable']} is there at {', '.join(levels)} hPa only.")
     hint = suggest(text, names)
-    raise UserError(
-        f"there is no field `{text}`; {hint + ' ' if hint else ''}The variables are {', '.join(variables)}."
-    )
+    shown = ", ".join(sorted(names)[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+    raise UserError(f"there is no field `{text}`{'; ' + hint if hint else '.'} There are {shown}.")

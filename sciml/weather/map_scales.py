@@ -49,7 +49,7 @@ def difference_scale(*fields: Array) -> Scale:
     [-2.5, -2.0, -1.5, -1.0, -0.5, 0.5, 1.0, 1.5, 2.0, 2.5]
     """
     size = np.concatenate([np.abs(field[np.isfinite(field)]).ravel() for field in fields])
-    step = _round_step(_quantile(size, _COVERED) / (_CLASSES / 2))
+    step = _round_step(_covered(size) / (_CLASSES / 2))
     up = step * np.arange(1.0, _CLASSES // 2 + 1)
     return Scale(_exact(np.concatenate([-up[::-1], up])), _colours("RdBu_r", _CLASSES + 1))
 
@@ -61,8 +61,8 @@ def error_scale(*fields: Array) -> Scale:
     [0.0, 0.5, 1.0, 1.5]
     """
     size = np.concatenate([field[np.isfinite(field)].ravel() for field in fields])
-    step = _round_step(_quantile(size, _COVERED) / _CLASSES)
-    count = max(3, int(np.ceil(_quantile(size, _COVERED) / step - 1e-9)))
+    step = _round_step(_covered(size) / _CLASSES)
+    count = max(3, int(np.ceil(_covered(size) / step - 1e-9)))
     edges = _exact(step * np.arange(0.0, count + 1))
     return Scale(edges, ("#ffffff", *_colours("YlGnBu", count + 1)))
 
@@ -74,6 +74,15 @@ def field_scale(*fields: Array) -> Scale:
     step = _round_step((high - low) / _CLASSES)
     edges = _exact(step * np.arange(np.floor(low / step), np.ceil(high / step) + 1))
     return Scale(edges, _colours("viridis", len(edges) + 1))
+
+
+def _covered(size: Array) -> float:
+    """What the edges reach; where nearly all values are zero, up to the largest, so that the others show.
+
+    >>> _covered(np.array([0.0] * 99 + [2e-5]))
+    2e-05
+    """
+    return _quantile(size, _COVERED) or _quantile(size, 1.0)
 
 
 def _quantile(values: Array, level: float) -> float:

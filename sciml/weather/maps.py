@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -338,6 +339,10 @@ def _bar(scale: Scale, values: Array, unit: str, top: float) -> str:
     # a symmetric scale has an even number of edges: labels count from both ends, so that they mirror each other
     symmetric = bool(np.allclose(scale.edges, -scale.edges[::-1]))
     shown = [i for i in range(count + 1) if min(i, count - i if symmetric else i) % every == 0]
+    # where the two counts meet, in the middle, there may be no room for both labels
+    for i, j in itertools.pairwise(shown):
+        if (0.5 * (len(labels[i]) + len(labels[j])) + 2) * _LETTER > (j - i) * box:
+            shown = [k for k in shown if k not in {i, j}]
     texts = [
         f'<text x="{start + i * box:.1f}" y="{top + 18:g}" {_style(9.0, "middle")}>{labels[i]}</text>' for i in shown
     ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from sciml.core.catalogue import entries, find_data_file, find_dataset, user_path
+from sciml.core.catalogue import entries, find_data_file, find_dataset, suggest, user_path
 from sciml.core.errors import UserError
 from sciml.core.plain_yaml import read_yaml
 
@@ -24,8 +25,22 @@ def sample_path(name: str, file: str | None = None) -> Path:
     return find_data_file(name, files[file]["path"])
 
 
-def source_of(text: str) -> str:
-    """The file of a dataset of the catalogue if `text` is the name of one, else the path or address that it is."""
-    if text in entries("datasets"):
+def source_of(text: str, words: Sequence[str] = ()) -> str:
+    """The file of a dataset of the catalogue if `text` is the name of one, else the path or address that it is.
+
+    Args:
+        text: as a user gives it.
+        words: what else it might have been meant to be, for the message.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    known = entries("datasets")
+    if text in known:
         return str(sample_path(text))
-    return text if "://" in text else str(user_path(text))
+    if "://" in text or any(mark in text for mark in "*?["):
+        return text if "://" in text else str(user_path(text))
+    if not (path := user_path(text)).exists():
+        hint = suggest(text, [*words, *known])
+        raise UserError(f"{path}: no such file{f'; {hint}' if hint else '. Check the path.'}")
+    return str(path)

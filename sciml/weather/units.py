@@ -31,15 +31,28 @@ _SPELLINGS = {
     "deg_c": "degC",
     "°c": "degC",
     "celsius": "degC",
+    "degree c": "degC",
+    "degree_c": "degC",
+    "degrees_c": "degC",
     "degrees c": "degC",
     "degrees celsius": "degC",
     "degree celsius": "degC",
     "degree_celsius": "degC",
+    "degrees_celsius": "degC",
+    "deg celsius": "degC",
+    "deg_celsius": "degC",
     "f": "degF",
     "k": "kelvin",
+    "kelvin": "kelvin",
+    "kelvins": "kelvin",
     "deg k": "kelvin",
+    "deg_k": "kelvin",
     "degk": "kelvin",
     "degrees k": "kelvin",
+    "degree_kelvin": "kelvin",
+    "degrees_kelvin": "kelvin",
+    "degree kelvin": "kelvin",
+    "degrees kelvin": "kelvin",
     "millibars": "millibar",
     "mb": "millibar",
     "gpm": "meter",
@@ -57,7 +70,13 @@ _SPELLINGS = {
 }
 # m s-1, m2 s-2: CF writes powers without a sign for them
 _BARE_POWER = re.compile(r"(?<![A-Za-z0-9*^_.])([A-Za-z]+)(-?[0-9]+)(?![0-9.])")
-_EXPRESSION = re.compile(r"[A-Za-z0-9_µ°*/^ ().+-]{1,60}")
+# powers of names, `kg/(m**2 s)`: the parser evaluates what it is given, and 9**9**9 takes it longer than a life
+_POWER = r"[A-Za-z_µ°]+(?: ?(?:\*\*|\^) ?[+-]?[0-9]{1,2})?"
+_BETWEEN = r"(?: ?[*/] ?| )"
+_PRODUCT = rf"{_POWER}(?:{_BETWEEN}{_POWER})*"
+_FACTOR = rf"(?:{_POWER}|\( ?{_PRODUCT} ?\))"
+_EXPRESSION = re.compile(rf"(?:1{_BETWEEN})?{_FACTOR}(?:{_BETWEEN}{_FACTOR})*")
+_LONGEST = 60
 
 # ISO 80000-4: a layer of water of 1 m has this mass per area, to the three digits that matter for packed rain
 WATER_DENSITY_KG_M3 = 1000.0
@@ -113,6 +132,8 @@ def conversion(unit: str, target: str) -> Conversion:
         at_one = registry.Quantity(1.0, given).m_as(wanted)
     except pint.DimensionalityError as error:
         raise UserError(f"`{unit}` does not measure the same quantity as `{target}`.") from error
+    except OverflowError as error:
+        raise UserError(f"`{unit}` is too many `{target}` for a number. Give the values in {target}.") from error
     return Conversion(_rounded(at_one - at_zero), _rounded(at_zero))
 
 
@@ -122,12 +143,13 @@ def _rounded(value: float) -> float:
 
 
 def _parse(unit: str) -> pint.Unit:
-    text = unit.strip()
+    text = " ".join(unit.split())
     # "(Code table 4.213)": numbers of kinds
     spelled = "dimensionless" if text.startswith("(Code table") else _SPELLINGS.get(text.lower(), text)
-    if _EXPRESSION.fullmatch(spelled):
+    expression = _BARE_POWER.sub(r"\1**\2", spelled)
+    if len(spelled) <= _LONGEST and _EXPRESSION.fullmatch(expression):
         try:
-            return _registry().parse_units(_BARE_POWER.sub(r"\1**\2", spelled))
+            return _registry().parse_units(expression)
         except Exception:  # pint's parser raises anything, AssertionError too, over what is no unit
             pass
     raise UserError(f"`{unit[:40]}` is not a unit. Write it as K, Pa, hPa, m, mm, m s**-1, kg kg**-1, 1, ...")

@@ -44,12 +44,12 @@ tcw    | 136    | kg m**-2    | -1    | 250    | | total_column_water | Total co
 tclw   | 78     | kg m**-2    | -1    | 100    | atmosphere_mass_content_of_cloud_liquid_water | total_column_cloud_liquid_water | Total column cloud liquid water
 tciw   | 79     | kg m**-2    | -1    | 100    | atmosphere_mass_content_of_cloud_ice | total_column_cloud_ice_water | Total column cloud ice water
 tco3   | 206    | kg m**-2    | -0.01 | 0.05   | atmosphere_mass_content_of_ozone | total_column_ozone | Total column ozone
-viwve  | 162071 | kg m**-1 s**-1 | -10000 | 10000 | eastward_atmosphere_water_transport_across_unit_distance | vertical_integral_of_eastward_water_vapour_flux | Total column vertically-integrated eastward water vapour flux
-viwvn  | 162072 | kg m**-1 s**-1 | -10000 | 10000 | northward_atmosphere_water_transport_across_unit_distance | vertical_integral_of_northward_water_vapour_flux | Total column vertically-integrated northward water vapour flux
+viwve  | 162071 | kg m**-1 s**-1 | -10000 | 10000 | eastward_atmosphere_water_vapor_transport_across_unit_distance | vertical_integral_of_eastward_water_vapour_flux | Total column vertically-integrated eastward water vapour flux
+viwvn  | 162072 | kg m**-1 s**-1 | -10000 | 10000 | northward_atmosphere_water_vapor_transport_across_unit_distance | vertical_integral_of_northward_water_vapour_flux | Total column vertically-integrated northward water vapour flux
 cape   | 59     | J kg**-1    | -1    | 20000  | atmosphere_convective_available_potential_energy | convective_available_potential_energy | Convective available potential energy
 cin    | 228001 | J kg**-1    | -20000 | 20000 | atmosphere_convective_inhibition | convective_inhibition | Convective inhibition
-kx     | 260121 | K           | -250  | 350    | | k_index | K index
-totalx | 260123 | K           | -250  | 350    | | total_totals_index | Total totals index
+kx     | 260121 | K           | -250  | 350    | atmosphere_stability_k_index | k_index | K index
+totalx | 260123 | K           | -250  | 350    | atmosphere_stability_total_totals_index | total_totals_index | Total totals index
 blh    | 159    | m           | 0     | 15000  | atmosphere_boundary_layer_thickness | boundary_layer_height | Boundary layer height
 sd     | 141    | m           | -0.01 | 500    | lwe_thickness_of_surface_snow_amount | snow_depth | Snow depth
 rsn    | 33     | kg m**-3    | 0     | 1000   | | snow_density | Snow density

@@ -91,10 +91,18 @@ def _window(array: xr.DataArray, name: str, axis: str, request: Request, source:
         repairs.add(f"`{name}` comes hourly and was taken as sums over the hour before each time, as ERA5 has them.")
         return "1h"
     if request.accumulate_hours is None:
-        repairs.add(f"`{name}`: the files do not say over which window it is summed, so nothing is said of it.")
+        example = "6h" if request.is_forecast else "1h"
+        option = "--forecast-accumulation" if request.is_forecast else "--accumulation"
+        repairs.add(
+            f"`{name}`: the files do not say over how many hours it is summed, so it cannot be summed to other windows "
+            "or compared with sums over a known one. If you know it, say it: "
+            f'accumulation="{example}" or another (in the shell: {option} {example}).'
+        )
         return None
     examples = (
-        'accumulation="since-start" or "6h"' if request.is_forecast else 'accumulation="1h", "6h" or "since-midnight"'
+        'accumulation="since-start" or "6h" (in the shell: --forecast-accumulation 6h)'
+        if request.is_forecast
+        else 'accumulation="1h", "6h" or "since-midnight" (in the shell: --accumulation 1h)'
     )
     raise UserError(
         f"{source}: the files do not say over which window `{name}` is summed, and every sixth of hourly sums looks "
@@ -118,7 +126,8 @@ def _check_not_growing(array: xr.DataArray, name: str, source: str) -> None:
     if (growth[np.isfinite(growth)] >= -1e-7).all() and (growth > 1e-5).any():
         raise UserError(
             f"{source}: `{name}` comes hourly and grows from hour to hour everywhere, as sums since 00 UTC do. Say "
-            'which it is: accumulation="since-midnight" (ERA5-Land) or accumulation="1h" (ERA5).'
+            'which it is: accumulation="since-midnight" (ERA5-Land) or accumulation="1h" (ERA5; in the shell: '
+            "--accumulation 1h)."
         )
 
 
@@ -126,7 +135,7 @@ def _sums(array: xr.DataArray, hours: int, asked: int, axis: str, name: str, sou
     if asked % hours:
         raise UserError(
             f"{source}: `{name}` is summed over {hours} h, from which sums over {asked} h cannot be made. Ask for a "
-            f"multiple: accumulate_hours={hours * max(1, round(asked / hours))}."
+            f"multiple: accumulate_hours={hours * max(1, round(asked / hours))} (in the shell: --accumulate-hours)."
         )
     parts = [np.timedelta64(back, "h") for back in range(0, asked, hours)]
     stamps = array[axis].values
@@ -212,7 +221,7 @@ def _clipped(values: np.ndarray, *, name: str, units: str, source: str) -> np.nd
     if lowest < SMALLEST_NEGATIVE[units]:
         raise UserError(
             f"{source}: `{name}` falls to {lowest:g} {units}, which cannot be and is more than packing leaves. Check "
-            "the file and over which window it is summed (accumulation=)."
+            "the file and over which window it is summed (accumulation=, in the shell --accumulation)."
         )
     _say_clipped(name, source)
     return np.maximum(values, np.float32(0))

@@ -34,9 +34,11 @@ def open_era5(
     the way is logged once (logger `sciml.weather`) and is in `attrs["repairs"]`, a line each.
 
     Args:
-        source: netCDF, GRIB, a Zarr store, or a zip of them: path, glob, URL that fsspec knows, an xarray Dataset,
-            or a list of these, whose parts are put together. Files of URLs and zips are kept in the cache folder.
-        variables: names or aliases, as t2m or 2m_temperature; all, if None.
+        source: netCDF, GRIB, a Zarr store, or a zip of them: path, glob, URL that fsspec knows, an xarray Dataset
+            or DataArray with a name, or a list of these, whose parts are put together.
+            Files of URLs and zips are kept in the cache folder.
+        variables: names or aliases, as t2m or 2m_temperature; total_precipitation_24hr takes sums over that window
+            alone; all, if None.
         levels: in hPa; all, if None.
         time: as slice("2020-01-01", "2020-01-31"), both ends included.
         latitude: "ascending" from south to north, or "descending".

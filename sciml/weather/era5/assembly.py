@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import xarray as xr
 
 from sciml.core.errors import UserError
 from sciml.weather.era5.accumulations import accumulate, without_negative
 from sciml.weather.era5.combine import join_pieces, on_common_axes
-from sciml.weather.era5.fields import asked_names, check_found
+from sciml.weather.era5.fields import asked_names, check_found, check_windows, named_windows
 from sciml.weather.era5.plausibility import check_values
 from sciml.weather.era5.reading import DIMENSIONS, SAME_LEVEL_HPA, canonical_piece
 from sciml.weather.era5.repairs import Repairs
 from sciml.weather.era5.request import Request, within
-from sciml.weather.era5.sources import Source, describe, open_sources
+from sciml.weather.era5.sources import Source, checked_source, describe, open_sources
 from sciml.weather.era5.stamps import check_stamps
 
 _AXES = {
@@ -32,8 +34,7 @@ def assemble(source: Source, request: Request) -> xr.Dataset:
     Raises:
         UserError: whatever keeps it from being told.
     """
-    if not isinstance(source, str | xr.Dataset) and hasattr(source, "__len__") and not len(source):  # pyright: ignore[reportArgumentType]
-        raise UserError("A source needs at least one file, but the list is empty.")
+    source = checked_source(source)
     name = describe(source)
     repairs = Repairs(name)
     pieces, seen = [], set()
@@ -42,8 +43,12 @@ def assemble(source: Source, request: Request) -> xr.Dataset:
         piece = canonical_piece(raw, request, repairs) if len(raw.dataset) else raw.dataset
         if len(piece):
             pieces.append(piece)
+    check_windows(seen, request, name)
     if not pieces:
         check_found(asked_names(seen), request, name)
+        left = [sentence for sentence in repairs.sentences() if " was left out" in sentence]
+        if left:
+            raise UserError(f"{name}: no variable is left to read. {' '.join(left)}")
         raise UserError(
             f"{name}: nothing of what is asked for is there. They have {', '.join(sorted(seen)) or 'no variable'}. "
             "Check variables=, levels= and time=."
@@ -58,6 +63,7 @@ def assemble(source: Source, request: Request) -> xr.Dataset:
         check_stamps(array, variable, name, repairs)
     arrays = {variable: without_negative(array, variable, name) for variable, array in arrays.items()}
     arrays = accumulate(arrays, request, name, repairs)
+    _check_named_windows(arrays, request, name)
     # a difference of two packed sums may fall below zero by itself
     arrays = {variable: without_negative(array, variable, name) for variable, array in arrays.items()}
     dataset = on_common_axes(arrays, name, repairs)
@@ -79,6 +85,25 @@ def _check_levels(array: xr.DataArray, variable: str, request: Request, source: 
             f"{source}: `{variable}` has no level at {', '.join(f'{level:g}' for level in missing)} hPa, and of those "
             f"asked for {', '.join(f'{level:g}' for level in levels)} only. Choose with levels=."
         )
+
+
+def _check_named_windows(arrays: Mapping[str, xr.DataArray], request: Request, source: str) -> None:
+    """A file may have `tp` alone where total_precipitation_24hr is asked for."""
+    if request.accumulate_hours is not None:
+        return
+    for name, array in arrays.items():
+        hours = array.attrs.get("accumulation_hours")
+        for window in named_windows(name, request.variables or ()) - {hours}:
+            summed, remedy = f"{hours} h", ""
+            if not hours:
+                summed = "a window that the files do not say"
+                remedy = (
+                    f', or say that it is this one: accumulation="{window}h" (in the shell: --accumulation {window}h)'
+                )
+            raise UserError(
+                f"{source}: `{name}` is asked for over {window} h, but is summed over {summed}. Ask for "
+                f"accumulate_hours={window} (in the shell: --accumulate-hours {window}){remedy}."
+            )
 
 
 def _finished(dataset: xr.Dataset, request: Request, repairs: Repairs) -> xr.Dataset:

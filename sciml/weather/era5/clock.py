@@ -70,7 +70,11 @@ def forecast_clock(dataset: xr.Dataset, source: str, repairs: Repairs) -> Clock:
             f"{source}: no initial time is found. Add it: ds.assign_coords(init_time=np.datetime64('2020-01-01'))."
         )
     _check_has_values(dataset, initial, source)
-    times = _constant_as_single(_axis(dataset, initial, decode_times(dataset[initial], dataset.attrs, source, repairs)))
+    times = _axis(dataset, initial, decode_times(dataset[initial], dataset.attrs, source, repairs))
+    others = [other for other in (lead, valid) if other is not None and other in dataset.coords]
+    # along the steps of one forecast its initial time is written again and again; along itself it is there twice
+    if times.dimension != initial or any(initial in dataset[other].dims for other in others):
+        times = _constant_as_single(times)
     if lead is not None:
         _check_has_values(dataset, lead, source)
         leads = _axis(dataset, lead, decode_leads(dataset[lead], source, repairs))

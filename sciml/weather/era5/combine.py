@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -16,14 +17,14 @@ from sciml.weather.era5.repairs import Repairs
 _AXES = ("time", "lead_time", "number", "level")
 # 0.1 degrees in float32 is 2e-6 off; no grid is so fine
 _SAME_DEGREES = 1e-4
-# how many fields of an overlap are compared
-_COMPARED_FIELDS = 3
+# at how many stamps along an axis an overlap is compared, with all levels and members: to read all would take hours
+_COMPARED = 5
 
 
 def join_pieces(pieces: Sequence[xr.Dataset], source: str, repairs: Repairs) -> dict[str, xr.DataArray]:
     """Each variable of all pieces as one array, its times ascending.
 
-    Fields that two pieces share are kept once when their values are the same.
+    Fields that two pieces share are kept once when the values of a sample of them are the same.
 
     Raises:
         UserError: two grids, fields that contradict each other, or blocks with holes.
@@ -131,10 +132,10 @@ def _along(axis: str, name: str, arrays: Sequence[xr.DataArray], source: str, re
         values = array[axis].values
         twice = np.isin(values, there)
         if twice.any():
-            for value in values[twice][:_COMPARED_FIELDS]:
+            for value in values[twice][_sample(int(np.count_nonzero(twice)))]:
                 first = next(part for part in kept if value in part[axis].values)
                 _check_same(name, first, array, {axis: value}, source)
-            repairs.add(f"Files share {axis} with the same values; it was kept once.")
+            repairs.add(f"Files share {axis}: a sample of them was compared and is the same; each was kept once.")
             array = array.isel({axis: np.flatnonzero(~twice)})
         if array.sizes[axis]:
             kept.append(array)
@@ -150,18 +151,30 @@ def _same(name: str, arrays: Sequence[xr.DataArray], source: str, repairs: Repai
 
 
 def _check_same(name: str, first: xr.DataArray, second: xr.DataArray, where: Mapping[str, object], source: str) -> None:
-    one, other = (
-        array.sel({axis: [value] for axis, value in where.items()}).isel(
-            {axis: 0 for axis in _AXES if axis in array.dims and axis not in where}
-        )
-        for array in (first, second)
-    )
-    if not np.array_equal(one.values, other.values, equal_nan=True):
-        place = " ".join(f"at {axis} {_text(value)}" for axis, value in where.items())
-        raise UserError(
-            f"{source}: two files have different values of `{name}` {place}. Keep one of them, or choose with time= or "
-            "variables=."
-        )
+    one, other = (array.sel({axis: [value] for axis, value in where.items()}) for array in (first, second))
+    along = [axis for axis in _AXES if axis in one.dims and axis not in where]
+    positions = [
+        _sample(one.sizes[axis]) if axis in ("time", "lead_time") else range(one.sizes[axis]) for axis in along
+    ]
+    # field by field, as all of them may not fit into memory
+    for place in itertools.product(*positions):
+        here = {axis: [position] for axis, position in zip(along, place, strict=True)}
+        if not np.array_equal(one.isel(here).values, other.isel(here).values, equal_nan=True):
+            stamps = {**where, **{axis: one[axis].values[position] for axis, (position,) in here.items()}}
+            words = ", ".join(f"{axis} {_text(value)}" for axis, value in stamps.items())
+            raise UserError(
+                f"{source}: two files have different values of `{name}`{' at ' if words else ''}{words}. Keep one of "
+                "them, or choose with time= or variables=."
+            )
+
+
+def _sample(count: int) -> list[int]:
+    """Positions of the first, the last and some between.
+
+    >>> _sample(3), _sample(101)
+    ([0, 1, 2], [0, 25, 50, 75, 100])
+    """
+    return np.unique(np.linspace(0, count - 1, min(count, _COMPARED)).round().astype(np.int64)).tolist()
 
 
 def _in_order_of_time(array: xr.DataArray, name: str, source: str, repairs: Repairs) -> xr.DataArray:
@@ -173,7 +186,7 @@ def _in_order_of_time(array: xr.DataArray, name: str, source: str, repairs: Repa
         if (order != np.arange(len(order))).any():
             repairs.add("Times were sorted.")
         again = np.append(False, np.diff(stamps[order]) == np.timedelta64(0))
-        for position in np.flatnonzero(again)[:_COMPARED_FIELDS]:
+        for position in np.flatnonzero(again)[_sample(int(np.count_nonzero(again)))]:
             pair = [array.isel({axis: [order[position - 1 + part]]}).drop_vars(axis) for part in (0, 1)]
             if not np.array_equal(*(part.values for part in pair), equal_nan=True):
                 raise UserError(
@@ -182,7 +195,8 @@ def _in_order_of_time(array: xr.DataArray, name: str, source: str, repairs: Repa
                 )
         if again.any():
             repairs.add(
-                f"{np.count_nonzero(again)} times were there twice with the same values; one of each was dropped."
+                f"{np.count_nonzero(again)} times were there twice: a sample of them was compared and is the same; one "
+                "of each was dropped."
             )
         if again.any() or (order != np.arange(len(order))).any():
             array = array.isel({axis: order[~again]})

@@ -84,6 +84,36 @@ def find_name(dataset: xr.Dataset, axis: str) -> str | None:
     return None
 
 
+def with_zeros(dataset: xr.Dataset, repairs: Repairs) -> xr.Dataset:
+    """The same, with the 0 of a coordinate whose fill value is 0, which xarray reads as missing.
+
+    zarr fills arrays of format 2 with 0 unless it is told otherwise, and a coordinate has no missing values in CF.
+    """
+    zeros_lost = [str(name) for name, array in dataset.variables.items() if _is_filled_with_zero(array)]
+    lost_values = [f"`{name}`" for name in sorted(zeros_lost) if name in dataset.data_vars]
+    if lost_values:
+        repairs.add(
+            f"The fill value of {', '.join(lost_values)} is 0, so that each 0 is read as missing. If 0 is a value, "
+            "write the file again with NaN as fill value, or open xr.open_zarr(FILE, mask_and_scale=False)."
+        )
+    for name, coordinate in dataset.coords.items():
+        if name not in zeros_lost or coordinate.ndim > 1:
+            continue
+        values = coordinate.values
+        # a row has each of its values once
+        if np.count_nonzero(np.isnan(values)) == 1:
+            filled = np.where(np.isnan(values), 0.0, values).astype(values.dtype)
+            dataset = dataset.assign_coords({name: (coordinate.dims, filled, coordinate.attrs)})
+            repairs.add(f"The 0 of `{name}` was marked as missing, as its fill value is 0; it was read as 0.")
+    return dataset
+
+
+def _is_filled_with_zero(array: xr.Variable) -> bool:
+    fill = array.encoding.get("_FillValue")
+    is_zero = isinstance(fill, int | float | np.number) and bool(fill == 0)
+    return is_zero and "scale_factor" not in array.encoding and array.dtype.kind == "f"
+
+
 def with_horizontal(dataset: xr.Dataset, source: str, repairs: Repairs) -> xr.Dataset:
     """The same, with latitude and longitude as float64 in degrees under these names, in the file's order.
 

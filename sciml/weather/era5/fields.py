@@ -60,8 +60,14 @@ def choose(
     asked = None if request.variables is None else asked_names(request.variables)
     chosen: dict[str, xr.DataArray] = {}
     for own, array in arrays.items():
-        name = canonical_name(array, has_levels=has_levels[own])
+        # units that the user names decide between geopotential and its height
+        said = array.assign_attrs(units=units) if (units := _units(array, own, request)) else array
+        name = canonical_name(said, has_levels=has_levels[own])
         if asked is not None and name not in asked:
+            continue
+        windows, window = named_windows(name, request.variables or ()), split_window(own)[1]
+        if windows and window is not None and window not in windows:
+            repairs.add(f"`{own}` was left out: sums over {min(windows)} h are asked for.")
             continue
         if name not in VARIABLES and not _has_units(array, own, request):
             if asked is None:
@@ -69,7 +75,7 @@ def choose(
                 continue
             raise UserError(
                 f"{source}: `{own}` is in no table and has no units, so nothing can be said of it. Name its units: "
-                f'units={{"{own}": "m s**-1"}}.'
+                f'units={{"{own}": "m s**-1"}} (in the shell: --units "{own}=m s**-1").'
             )
         if name in chosen:
             chosen[name] = _one_window(chosen[name], array, name, request, source, repairs)
@@ -85,6 +91,46 @@ def choose(
 def asked_names(names: Iterable[str]) -> set[str]:
     """Canonical names of those that a user asks for."""
     return {variable.name if (variable := find_variable(split_window(name)[0])) else name for name in names}
+
+
+def named_windows(name: str, asked: Iterable[str]) -> set[int]:
+    """Windows in hours that a user asks for by the name of a variable.
+
+    >>> named_windows("tp", ["total_precipitation_24hr", "t2m"]), named_windows("tp", ["tp"])
+    ({24}, set())
+    """
+    return {window for each in asked if (window := split_window(each)[1]) and asked_names([each]) == {name}}
+
+
+def check_windows(names: Iterable[str], request: Request, source: str) -> None:
+    """Refuses to take a sum over another window for one that is asked for by its name.
+
+    Args:
+        names: as the files have them.
+        request: what is asked for.
+        source: the files, for messages.
+
+    Raises:
+        UserError: two windows of one variable, or one that is not there.
+    """
+    names = list(names)
+    for each in request.variables or ():
+        base, asked = split_window(each)
+        if asked is None:
+            continue
+        (name,) = asked_names([each])
+        if len(named_windows(name, request.variables or ())) > 1:
+            raise UserError(
+                f"{source}: `{each}` is asked for with another window of `{name}`, but a dataset has one. Open them "
+                "one after the other."
+            )
+        windows = {split_window(own)[1] for own in names if asked_names([own]) == {name}}
+        if windows and not windows & {asked, None}:
+            there = ", ".join(f"{base}_{window}hr" for window in sorted(window for window in windows if window))
+            raise UserError(
+                f"{source}: `{each}` is not there, but {there} is. Sums over {asked} h may be made of it: "
+                f'variables=["{name}"], accumulate_hours={asked} (in the shell: --accumulate-hours {asked}).'
+            )
 
 
 def check_found(found: Iterable[str], request: Request, source: str) -> None:
@@ -128,7 +174,7 @@ def in_units_of_table(array: xr.DataArray, name: str, request: Request, source: 
     except UserError as error:
         raise UserError(
             f"{source}: `{own}` should be in {variable.units}. {error} If the file is wrong, name the units it has: "
-            f'units={{"{own}": "{variable.units}"}}.'
+            f'units={{"{own}": "{variable.units}"}} (in the shell: --units "{own}={variable.units}").'
         ) from error
     if not change.is_identity:
         repairs.add(f"`{name}` was in {said} and is now in {variable.units}.")
@@ -150,7 +196,8 @@ def _unsaid_units(array: xr.DataArray, variable: Variable, own: str, request: Re
         return variable.units
     raise UserError(
         f"{source}: `{own}` has no units, and values in other units look alike. Name them, "
-        f'units={{"{own}": "{variable.units}"}}, or say that all without are in those of ECMWF, units="ecmwf".'
+        f'units={{"{own}": "{variable.units}"}}, or say that all without are in those of ECMWF, units="ecmwf" '
+        f'(in the shell: --units "{own}={variable.units}" or --units ecmwf).'
     )
 
 

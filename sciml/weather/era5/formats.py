@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +26,16 @@ _REFUSED = {
 }
 # bulletins of the WMO begin with a heading of a few words
 _SEARCHED_FOR_GRIB = 100
+# what zipfile raises over a damaged, cut off or encrypted one
+ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    zlib.error,
+    EOFError,
+    RuntimeError,
+    NotImplementedError,
+    OSError,
+)
 ZARR_FILES = ("zarr.json", ".zmetadata", ".zgroup")
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,7 +134,7 @@ def load_eccodes() -> ModuleType:
     ecCodes' library has a PROJ of its own inside. In a process that loads pyproj's after it, as cartopy and geopandas
     do, both free the same memory when the process ends, which aborts it (eccodes 2.50, pyproj 3.7).
     """
-    if importlib.util.find_spec("pyproj") is not None:
+    if "eccodes" not in sys.modules and importlib.util.find_spec("pyproj") is not None:
         importlib.import_module("pyproj")
     return importlib.import_module("eccodes")
 

@@ -6,6 +6,8 @@ few points, so that a file of any size is judged in a moment.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import xarray as xr
 
@@ -14,6 +16,16 @@ from sciml.weather.era5.accumulations import SMALLEST_NEGATIVE, is_sum
 from sciml.weather.era5.repairs import Repairs
 from sciml.weather.variables import VARIABLES, Variable
 
+# scale height of the standard atmosphere's lower part in m, R_d T / g at 253 K, and its pressure at sea level in hPa
+# (U.S. Standard Atmosphere, 1976): its heights are met within 15% from 700 to 1 hPa, 5226 m for 5574 m at 500 hPa
+_SCALE_HEIGHT_M = 7400.0
+_SEA_LEVEL_HPA = 1013.25
+# geopotential of a metre, m s**-2 (WMO)
+_GRAVITY = 9.80665
+# lower down the height is small beside its own changes
+_LOWEST_CHECKED_HPA = 700.0
+# a mean over a field; metres and m**2 s**-2 are a factor of 9.8 apart
+_HEIGHT_FACTOR = 2.0
 # points in each direction of a sampled field
 _POINTS = 64
 _ONE_DAY = np.timedelta64(1, "D")
@@ -43,9 +55,32 @@ def check_values(array: xr.DataArray, name: str, source: str, repairs: Repairs) 
     if low < smallest or high > largest:
         raise UserError(
             f"{source}: `{name}` has values from {low:g} to {high:g} and says they are in {variable.units}, where they "
-            f'lie within {variable.smallest:g} and {largest:g}. Name the units it has, units={{"{name}": "..."}}, or, '
+            f'lie within {variable.smallest:g} and {largest:g}. Name the units it has, units={{"{name}": "..."}} (in '
+            f'the shell: --units "{name}=..."), or, '
             "if numbers stand for missing values, replace them with NaN."
         )
+    _check_height(fields, variable, source)
+
+
+def _check_height(fields: xr.DataArray, variable: Variable, source: str) -> None:
+    """Refuses geopotential that is its height, and the reverse: nothing else tells them apart on a level."""
+    if variable.name not in ("z", "gh") or "level" not in fields.dims:
+        return
+    other, per_metre = ("m", _GRAVITY) if variable.name == "z" else ("m**2 s**-2", 1.0)
+    for level in fields["level"].values:
+        values = fields.sel(level=level).values
+        values = values[np.isfinite(values)]
+        if level > _LOWEST_CHECKED_HPA or not values.size:
+            continue
+        usual = per_metre * _SCALE_HEIGHT_M * math.log(_SEA_LEVEL_HPA / level)
+        mean = float(values.mean(dtype=np.float64))
+        if not usual / _HEIGHT_FACTOR < mean < usual * _HEIGHT_FACTOR:
+            raise UserError(
+                f"{source}: `{variable.name}` at {level:g} hPa is {mean:.0f} on average and says it is in "
+                f"{variable.units}, where about {usual:.0f} is usual. If it is in {other}, say so, "
+                f'units={{"{variable.name}": "{other}"}} (in the shell: --units "{variable.name}={other}"); it is then '
+                f"read as `{'gh' if variable.name == 'z' else 'z'}`."
+            )
 
 
 def _sample(array: xr.DataArray) -> xr.DataArray:

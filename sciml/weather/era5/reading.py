@@ -15,7 +15,7 @@ import xarray as xr
 from sciml.core.errors import UserError
 from sciml.weather.era5.chunks import chunked
 from sciml.weather.era5.clock import Clock, analysis_clock, forecast_clock
-from sciml.weather.era5.coordinates import find_name, levels_hpa, ordered_horizontally, with_horizontal
+from sciml.weather.era5.coordinates import find_name, levels_hpa, ordered_horizontally, with_horizontal, with_zeros
 from sciml.weather.era5.expver import EXPVER, without_expver
 from sciml.weather.era5.fields import asked_names, canonical_name, choose, in_units_of_table
 from sciml.weather.era5.repairs import Repairs
@@ -35,7 +35,7 @@ def canonical_piece(raw: Raw, request: Request, repairs: Repairs) -> xr.Dataset:
         UserError: what the file has cannot be told or contradicts itself.
     """
     source = raw.name
-    dataset = with_horizontal(raw.dataset, source, repairs)
+    dataset = with_horizontal(with_zeros(raw.dataset, repairs), source, repairs)
     clock = (forecast_clock if request.is_forecast else analysis_clock)(dataset, source, repairs)
     names = _dimension_names(dataset, clock)
     arrays = _gridded(dataset, names, request, source, repairs)
@@ -100,8 +100,14 @@ def _gridded(
             continue
         words = f"has the dimension `{long[0]}`, which is none of time, level, member and grid"
         if request.variables is not None and asked_names([own]) & asked_names(request.variables):
-            raise UserError(f"{source}: `{own}` {words}. Choose one value: ds.isel({long[0]}=0).")
-        repairs.add(f"`{own}` was left out: it {words}.")
+            raise UserError(
+                f"{source}: `{own}` {words}. If it is one of these, rename it: "
+                f'ds.rename({long[0]}="time") or the like; if not, choose one value: ds.isel({long[0]}=0).'
+            )
+        repairs.add(
+            f"`{own}` was left out: it {words}. If it is one of these, rename it: "
+            f'ds.rename({long[0]}="time") or the like; if not, choose one value: ds.isel({long[0]}=0).'
+        )
     return arrays
 
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sciml.core.catalogue import cache_dir
 from sciml.core.errors import UserError
-from sciml.weather.era5.formats import ZARR_FILES, format_of_bytes
+from sciml.weather.era5.formats import ZARR_FILES, ZIP_ERRORS, format_of_bytes
 from sciml.weather.era5.repairs import Repairs
 
 _HEAD_BYTES = 128
+# packed files of weather shrink by 50 at most, all missing values apart; a small file does no harm
+_LARGEST_RATIO = 100
+_HARMLESS_BYTES = 10**9
+# of a name in a zip: 255 bytes are allowed in most file systems, and a letter takes up to 4
+_NAME_LETTERS = 50
 
 
 def is_url(text: str) -> bool:
@@ -59,11 +66,12 @@ def download(url: str, options: Mapping[str, Any]) -> Path:
         system, path = fsspec.core.url_to_fs(url, **options)
         facts = system.info(path)
         version = [str(facts.get(key)) for key in ("size", "ETag", "etag", "mtime", "last_modified", "created")]
-        return _kept(
-            "\n".join([url, *version]), PurePosixPath(path).name, lambda place: system.get_file(path, str(place))
-        )
+        kept = _in_cache("\n".join([url, *version]), PurePosixPath(path).name)
+        if not kept.is_file():
+            _write(kept, lambda place: system.get_file(path, str(place)))
     except Exception as error:
         raise unreachable(url, error) from error
+    return kept
 
 
 def unreachable(url: str, error: Exception) -> UserError:
@@ -73,37 +81,76 @@ def unreachable(url: str, error: Exception) -> UserError:
     reason = str(error) or type(error).__name__
     return UserError(
         f"{url}: cannot be reached or is not there ({reason[:200]}). Check the address, the network and, where it "
-        "needs an account or an anonymous one, storage_options."
+        "needs an account or an anonymous one, storage_options (in the shell: the environment variable "
+        "FSSPEC_GS_TOKEN=anon or the like)."
     )
 
 
-def unpack(path: Path, repairs: Repairs) -> tuple[list[Path], list[str]]:
+@dataclass(frozen=True)
+class Unpacked:
+    """What a zip holds.
+
+    Args:
+        files: of weather, in the cache folder.
+        stores: folders of Zarr stores in the zip.
+        new: those files that were not there before.
+    """
+
+    files: list[Path]
+    stores: list[str]
+    new: frozenset[Path]
+
+
+def unpack(path: Path, repairs: Repairs) -> Unpacked:
     """Files of weather in a zip, unpacked into the cache folder, and the folders of Zarr stores in it.
 
     Raises:
-        UserError: the zip is damaged or has neither.
+        UserError: the zip is damaged, has neither, or would take more room than there is or is sane.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if not name.endswith("/")]
             stores = _zarr_folders(names)
-            files = []
+            chosen = []
             for name in names:
                 if any(name.startswith(f"{folder}/") or not folder for folder in stores):
                     continue
                 with archive.open(name) as member:
                     kind = format_of_bytes(member.read(_HEAD_BYTES))
                 if kind not in (None, "zip"):
-                    files.append(_unpacked(path, archive, name))
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, RuntimeError, NotImplementedError, OSError) as error:
-        raise UserError(f"{path}: the zip is damaged or cannot be unpacked ({error}). Download it again.") from error
-    if not files and not stores:
+                    chosen.append(name)
+            places = {name: _place(path, archive, name) for name in chosen}
+            new = {name: place for name, place in places.items() if not place.is_file()}
+            _check_size(path, sum(archive.getinfo(name).file_size for name in new))
+            for name, place in new.items():
+                _write(place, functools.partial(_extract, archive, name))
+    except ZIP_ERRORS as error:
         raise UserError(
-            f"{path}: the zip holds neither netCDF, GRIB nor Zarr, but {', '.join(names[:5]) or 'nothing'}."
-        )
-    if files:
+            f"{path}: the zip is damaged or cannot be unpacked ({str(error)[:200]}). Download it again."
+        ) from error
+    if not places and not stores:
+        shown = ", ".join(name[:_NAME_LETTERS] for name in names[:5])
+        raise UserError(f"{path}: the zip holds neither netCDF, GRIB nor Zarr, but {shown or 'nothing'}.")
+    if places:
         repairs.add(f"Files of the zip were unpacked into {cache_dir() / 'weather'}.")
-    return files, stores
+    return Unpacked(list(places.values()), stores, frozenset(new.values()))
+
+
+def _check_size(path: Path, unpacked: int) -> None:
+    packed = path.stat().st_size
+    if unpacked > max(_HARMLESS_BYTES, _LARGEST_RATIO * packed):
+        raise UserError(
+            f"{path}: the zip of {packed / 1e6:.3g} MB would unpack to {unpacked / 1e9:.3g} GB, so it holds no data of "
+            "weather. If it does, unpack it yourself and open its files."
+        )
+    folder = cache_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if unpacked > free:
+        raise UserError(
+            f"{path}: the zip unpacks to {unpacked / 1e9:.3g} GB, but {folder} has {free / 1e9:.3g} GB left. Make "
+            "room, or choose another folder with the environment variable SCIML_CACHE."
+        )
 
 
 def _zarr_folders(names: list[str]) -> list[str]:
@@ -117,27 +164,28 @@ def _zarr_folders(names: list[str]) -> list[str]:
     )
 
 
-def _unpacked(path: Path, archive: zipfile.ZipFile, name: str) -> Path:
+def _place(path: Path, archive: zipfile.ZipFile, name: str) -> Path:
     stat, member = path.stat(), archive.getinfo(name)
     key = f"{path.resolve()}\n{stat.st_mtime_ns}\n{stat.st_size}\n{name}\n{member.CRC}"
-
-    def write(place: Path) -> None:
-        with archive.open(name) as packed, place.open("wb") as file:
-            shutil.copyfileobj(packed, file)
-
-    return _kept(key, PurePosixPath(name).name, write)
+    return _in_cache(key, PurePosixPath(name).name)
 
 
-def _kept(key: str, name: str, write: Callable[[Path], object]) -> Path:
-    folder = cache_dir() / "weather"
-    kept = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}-{name}"
-    if not kept.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=folder, prefix=".part-")
-        os.close(handle)
-        try:
-            write(Path(part))
-            Path(part).replace(kept)
-        finally:
-            Path(part).unlink(missing_ok=True)
-    return kept
+def _extract(archive: zipfile.ZipFile, name: str, place: Path) -> None:
+    # no more than the size that the zip says of it
+    with archive.open(name) as packed, place.open("wb") as file:
+        shutil.copyfileobj(packed, file)
+
+
+def _in_cache(key: str, name: str) -> Path:
+    return cache_dir() / "weather" / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}-{name[-_NAME_LETTERS:]}"
+
+
+def _write(place: Path, write: Callable[[Path], object]) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    handle, part = tempfile.mkstemp(dir=place.parent, prefix=".part-")
+    os.close(handle)
+    try:
+        write(Path(part))
+        Path(part).replace(place)
+    finally:
+        Path(part).unlink(missing_ok=True)

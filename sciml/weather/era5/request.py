@@ -72,7 +72,7 @@ def make_request(
             f"{accumulate_hours}."
         )
     for name, part in (("time", time), ("lead_time", lead_time)):
-        _check_slice(name, part)
+        check_slice(name, part)
     for dimension in chunks or {}:
         known = ("time", "lead_time", "number", "level", "latitude", "longitude")
         if dimension not in known:
@@ -81,7 +81,7 @@ def make_request(
             )
     return Request(
         variables=None if variables is None else tuple(variables),
-        levels=None if levels is None else tuple(sorted({float(level) for level in levels})),
+        levels=checked_levels(levels),
         time=time,
         lead_time=lead_time,
         latitude=latitude,
@@ -146,9 +146,39 @@ def _is_ecmwf(units: object) -> bool:
     return units == "ecmwf"
 
 
-def _check_slice(name: str, part: slice | None) -> None:
+def checked_levels(levels: object) -> tuple[float, ...] | None:
+    """Levels in ascending order, each once, or None.
+
+    >>> checked_levels([850, 500])
+    (500.0, 850.0)
+
+    Raises:
+        UserError: no list of numbers.
+    """
+    if levels is None:
+        return None
+    try:
+        # the letters of a text are an iterable too
+        given = None if isinstance(levels, str | bytes) else tuple(sorted({float(level) for level in levels}))  # pyright: ignore[reportGeneralTypeIssues]
+    except (TypeError, ValueError):
+        given = None
+    if given is None:
+        raise UserError(f"`levels` needs to be a list of numbers in hPa, as levels=[500, 850], but is {levels!r}.")
+    return given
+
+
+def check_slice(name: str, part: object) -> None:
+    """Refuses what is no part of the times or lead times.
+
+    Raises:
+        UserError: what it needs to be.
+    """
     if part is None:
         return
+    if not isinstance(part, slice):
+        text = f'"{part}", "{part}"' if isinstance(part, str) else '"2020-01-01", "2020-01-31"'
+        text = text if name == "time" or isinstance(part, str) else '"0h", "120h"'
+        raise UserError(f"`{name}` needs to be a slice, both ends included, as slice({text}), but is {part!r}.")
     make = pd.Timestamp if name == "time" else pd.Timedelta
     # pandas takes a bare number for nanoseconds
     if any(isinstance(end, int | float) for end in (part.start, part.stop)):

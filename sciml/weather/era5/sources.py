@@ -19,13 +19,14 @@ from xarray.backends import BackendEntrypoint, NetCDF4BackendEntrypoint, ZarrBac
 from sciml.core.catalogue import user_path
 from sciml.core.errors import UserError
 from sciml.weather.era5.classic import check_length
+from sciml.weather.era5.codecs import check_folder, check_remote, check_zip
 from sciml.weather.era5.formats import format_of
 from sciml.weather.era5.grib import open_grib
 from sciml.weather.era5.remote import download, is_url, remote_format, unpack, unreachable
 from sciml.weather.era5.repairs import Repairs
 from sciml.weather.era5.request import Request
 
-Source = str | Path | xr.Dataset | Sequence[str | Path | xr.Dataset]
+Source = str | Path | xr.Dataset | xr.DataArray | Sequence[str | Path | xr.Dataset | xr.DataArray]
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,32 @@ class Raw:
     dataset: xr.Dataset
     token: str = ""
     also: frozenset[str] = frozenset()
+
+
+def checked_source(source: object) -> Source:
+    """The same, a DataArray as a dataset of one variable.
+
+    Raises:
+        UserError: nothing that can be opened.
+    """
+    if isinstance(source, xr.DataArray):
+        if source.name is None:
+            raise UserError("The DataArray has no name, which says what it is. Give it one: array.rename('t2m').")
+        return source.to_dataset()
+    if isinstance(source, str | Path | xr.Dataset):
+        return source
+    if not isinstance(source, Sequence) or isinstance(source, bytes):
+        raise UserError(
+            "A source needs to be a path, a glob, a URL, an xarray Dataset, or a list of these, but is "
+            f"{'None' if source is None else f'of type {type(source).__name__}'}."
+        )
+    if not source:
+        raise UserError("A source needs at least one file, but the list is empty.")
+    return [part for each in source for part in _parts(checked_source(each))]
+
+
+def _parts(source: Source) -> Sequence[Any]:
+    return [source] if isinstance(source, str | Path | xr.Dataset) else list(source)
 
 
 def describe(source: Source) -> str:
@@ -87,8 +114,11 @@ def _open_url(url: str, request: Request, repairs: Repairs) -> Iterator[Raw]:
         yield from _open_path(Path(url.removeprefix("file://")), request, repairs)
     elif remote_format(url, request.storage_options) == "zarr":
         try:
+            check_remote(url, request.storage_options)
             dataset = _open(url, ZarrBackendEntrypoint, storage_options=dict(request.storage_options) or None)
             yield Raw(url, dataset, tokenize(url))
+        except UserError:
+            raise
         except Exception as error:
             raise unreachable(url, error) from error
     else:
@@ -101,12 +131,20 @@ def _open_path(path: Path, request: Request, repairs: Repairs) -> Iterator[Raw]:
         names, datasets = open_grib(path, request, repairs)
         yield from (Raw(str(path), dataset, also=frozenset(names)) for dataset in datasets or [xr.Dataset()])
     elif kind == "zip":
-        files, stores = unpack(path, repairs)
-        for file in files:
-            yield from _open_path(file, request, repairs)
-        for folder in stores:
+        unpacked = unpack(path, repairs)
+        try:
+            for file in unpacked.files:
+                yield from _open_path(file, request, repairs)
+        except UserError:
+            for file in unpacked.new:
+                file.unlink(missing_ok=True)
+            raise
+        if unpacked.stores:
+            check_zip(path)
+        for folder in unpacked.stores:
             yield _zarr_in_zip(path, folder)
     elif kind == "zarr":
+        check_folder(path)
         try:
             dataset = _open(str(path), ZarrBackendEntrypoint)
         except Exception as error:  # a damaged store fails in whatever reads its metadata

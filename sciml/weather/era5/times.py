@@ -18,6 +18,12 @@ from sciml.weather.era5.repairs import Repairs
 from sciml.weather.units import conversion
 
 CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
+# ISO 8601; in any other order a day is taken for a month
+_ISO_TIME = re.compile(
+    r"[0-9]{4}(?:-[0-9]{2}-[0-9]{2}|[0-9]{4})(?:[T ][0-9]{2}(?::?[0-9]{2}(?::?[0-9]{2}(?:[.,][0-9]+)?)?)?"
+    r"(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
+)
+_SECONDS_OF_A_WEEK = 7 * 86400
 # "hours since 1940-01-01 00:00 (proleptic_gregorian)"
 _WITH_CALENDAR = re.compile(r"\s*(.+? since .+?)\s*(?:\((\w+)\))?\s*")
 
@@ -56,7 +62,7 @@ def decode_leads(leads: xr.DataArray, source: str, repairs: Repairs) -> np.ndarr
     """timedelta64[ns], in the shape of the leads.
 
     Raises:
-        UserError: numbers without units.
+        UserError: numbers without units, or in months or years.
     """
     name, values = str(leads.name), np.asarray(leads.values)
     if values.dtype.kind == "m":
@@ -68,9 +74,15 @@ def decode_leads(leads: xr.DataArray, source: str, repairs: Repairs) -> np.ndarr
             f'ds["{name}"].attrs["units"] = "hours", and open ds.'
         )
     try:
-        seconds = values.astype(np.float64) * conversion(unit, "second").scale
+        scale = conversion(unit, "second").scale
     except UserError as error:
         raise UserError(f"{source}: `{name}`: {error}") from error
+    if scale > _SECONDS_OF_A_WEEK:
+        raise UserError(
+            f"{source}: `{name}` is in {unit}, which differ in length and so are no lead times. Give hours or days, "
+            f'with ds["{name}"].attrs["units"] = "hours", and open ds.'
+        )
+    seconds = values.astype(np.float64) * scale
     if not np.isfinite(seconds).all():
         raise UserError(f"{source}: `{name}` has missing values. Drop them first.")
     return _to_whole_seconds((seconds * 1e9).round().astype("timedelta64[ns]"), name, repairs)
@@ -111,6 +123,13 @@ def _from_numbers(
 
 def _from_text(values: np.ndarray, name: str, source: str, repairs: Repairs) -> np.ndarray:
     texts = [value.decode() if isinstance(value, bytes) else value for value in values.ravel()]
+    texts = [text.strip() if isinstance(text, str) else text for text in texts]
+    for text in texts:
+        if isinstance(text, str) and text not in ("", "NaT") and not _ISO_TIME.fullmatch(text):
+            raise UserError(
+                f"{source}: `{name}` needs to be times, but has {text[:40]!r}, which is not in the order of ISO 8601 "
+                "and may mean several. Write them as 2020-01-31T06:00 or as datetime64, in UTC."
+            )
     try:
         stamps = pd.DatetimeIndex([pd.Timestamp(text) for text in texts])
     except (ValueError, TypeError) as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ from sciml.weather.evaluation.totals import Totals
 if TYPE_CHECKING:
     from distributed import Client
 
+_ADDRESS = re.compile(r"(?:(?P<protocol>[a-z]+)://)?(?P<host>[^/:]+|\[[^]]+\]):(?P<port>[0-9]{1,5})")
 # seconds in which a scheduler has to answer
 _TIMEOUT_S = 20
 
@@ -49,19 +52,32 @@ def pool(scheduler: str | None = None, threads: int = 1) -> Iterator[Pool]:
         return
     from distributed import Client
 
+    _check_address(scheduler)
     try:
         client = Client(scheduler, timeout=_TIMEOUT_S, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"no dask scheduler answers at {scheduler}: {error}. Start one with `dask scheduler`, workers with "
-            "`dask worker ADDRESS`, and give the address that it prints."
-        ) from error
+        raise UserError(f"what answers at {scheduler} is no dask scheduler of this version: {error}.") from error
     with client:
         threads_of: dict[str, int] = client.nthreads()  # pyright: ignore[reportAssignmentType] - no coroutine here
         workers = sum(threads_of.values())
         if not workers:
             raise UserError(f"the scheduler at {scheduler} has no workers. Start some with `dask worker {scheduler}`.")
         yield Pool(client.get_executor(), workers, client)
+
+
+def _check_address(scheduler: str) -> None:
+    """Refuses what is no address, or one that nobody listens at: a client would try again and again."""
+    match = _ADDRESS.fullmatch(scheduler)
+    if not match:
+        raise UserError(f"a scheduler's address is like tcp://HOST:8786, but {scheduler} is not.")
+    if match["protocol"] in (None, "tcp", "tls"):
+        try:
+            socket.create_connection((match["host"], int(match["port"])), timeout=_TIMEOUT_S).close()
+        except (OSError, OverflowError) as error:
+            raise UserError(
+                f"no dask scheduler answers at {scheduler}: {error}. Start one with `dask scheduler`, workers with "
+                "`dask worker ADDRESS`, and give the address that it prints."
+            ) from error
 
 
 def run(scorer: Scorer, totals: Totals, workers: Pool, progress: Callable[[int, int], None]) -> None:

@@ -17,10 +17,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from sciml.weather.evaluation.plan import ScoreOptions
+from sciml.weather.evaluation.agreement import TRUTH, ScoreOptions
 from sciml.weather.grid import Grid
-from sciml.weather.kernels import ensemble_sums, field_sums, map_sums
+from sciml.weather.kernels import ensemble_sums, map_sums
 from sciml.weather.scores.categories import Table, contingency
+from sciml.weather.scores.field_sums import FieldSums, field_sums
 from sciml.weather.scores.neighbourhoods import fss_sums, square_window
 from sciml.weather.scores.precipitation import seeps_sums
 from sciml.weather.scores.probability import ensemble_brier_sums
@@ -33,9 +34,8 @@ Fields = NDArray[np.float32]
 # fields [n, ...] of a climatology for initial times [n] of a block and one of its lead times
 AtLead = Callable[[NDArray[np.int64], int], Fields]
 
-# kinds of sums that are kept for each initial time, as significance needs them
-PER_TIME = ("fields", "ensemble")
-TRUTH = "truth"
+# kinds of sums that are kept for each initial time, as significance needs them: weight and squared error
+PER_TIME = ("times",)
 # the field whose amounts are scored
 RAIN = "tp"
 MM_PER_M = 1000.0
@@ -97,9 +97,16 @@ class Measures:
         field = material.field
         sums: Sums = {}
         for model, forecast in material.models.items():
-            sums["fields", model, field] = field_sums(
-                forecast, material.truth, material.normal, material.truth_at, material.normal_at, self.weights, 1
+            each = field_sums(
+                forecast,
+                material.truth,
+                self.weights,
+                material.normal,
+                truth_index=material.truth_at,
+                climatology_index=material.normal_at,
             )
+            sums["fields", model, field] = _of_all_times(each)
+            sums["times", model, field] = np.stack([each.weight, each.squared_error], -1)
             sums["map", model, field] = self._maps(forecast, material, map_leads)
         for lead in range(material.truth_at.shape[1]):
             here = np.flatnonzero(material.truth_at[:, lead] >= 0)
@@ -114,7 +121,7 @@ class Measures:
                 material.members, material.truth, material.truth_at, None, None, None, self.weights, True, False, 1
             )
             assert ranks is not None
-            sums["ensemble", model, field] = scores
+            sums["ensemble", model, field] = scores.sum(0)
             sums["rank", model, field] = ranks[:, :, 0].sum(0)
         return sums
 
@@ -184,6 +191,14 @@ class Measures:
             seeps = seeps_sums(forecast, truth, *climate, self.weights, dry_threshold=dry).sum(0)
             sums["seeps", *key] = np.stack([seeps.total, seeps.weight], -1)
         return sums
+
+
+def _of_all_times(each: FieldSums) -> NDArray[np.float64]:
+    """[l, r, s + 3]: all sums, those of each forecast's correlation, forecasts that have one, and all forecasts."""
+    correlation = each.acc()
+    known = ~np.isnan(correlation)
+    more = np.stack([np.where(known, correlation, 0), known, each.weight > 0], -1)
+    return np.concatenate([each.stacked(), more], -1).sum(0)
 
 
 def _cells(table: Table) -> NDArray[np.float64]:

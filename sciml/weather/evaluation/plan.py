@@ -6,7 +6,7 @@ Shapes: i initial times, l lead times.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -14,45 +14,25 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sciml.core.errors import UserError
+from sciml.weather.evaluation.agreement import (
+    BASELINES,
+    TRUTH,
+    ScoreOptions,
+    baseline_leads,
+    check_grids,
+    check_hours,
+    check_windows,
+    chosen_leads,
+    common_fields,
+    cut_to,
+    has_field,
+    in_period,
+    minute_text,
+    with_normal,
+)
 from sciml.weather.evaluation.reading import piece_edges
-from sciml.weather.fields import Field, fields_of, parse_field
-from sciml.weather.grid import SAME_POINT_DEG, Grid
-
-BASELINES = ("persistence", "climatology")
-# lead times of a baseline scored by itself go this far when none are asked for
-_LONGEST_BASELINE_LEAD = np.timedelta64(5, "D")
-_HOUR = np.timedelta64(1, "h")
-
-
-@dataclass(frozen=True)
-class ScoreOptions:
-    """What a user may choose; nothing given means everything that forecast and truth have.
-
-    Args:
-        fields: names such as `z500`, `t2m`.
-        lead_hours: lead times.
-        period: first and last initial time, both included, as ISO 8601 writes them; a day means all of it.
-        regions: names of `sciml.weather.scores.regions.REGIONS`.
-        baselines: models to score beside the forecast.
-        rain_thresholds_mm: amounts whose exceedance is scored.
-        seeps_dry_mm: what is less is dry for SEEPS, as the climatology has it.
-        fss_scales: widths, in grid boxes, of the neighbourhoods of the fractions skill score.
-        map_hours: lead times of the maps; at most four spread over all if none is given.
-        memory_gb: what reading and scoring may use, beyond the program itself.
-        threads: how many blocks are scored at a time.
-    """
-
-    fields: tuple[str, ...] = ()
-    lead_hours: tuple[float | int, ...] = ()
-    period: tuple[str, str] | None = None
-    regions: tuple[str, ...] = ()
-    baselines: tuple[str, ...] = BASELINES
-    rain_thresholds_mm: tuple[float | int, ...] = (1.0, 5.0, 10.0, 25.0)
-    seeps_dry_mm: float = 0.25
-    fss_scales: tuple[int, ...] = (1, 3, 9)
-    map_hours: tuple[float | int, ...] = ()
-    memory_gb: float | int = 2.0
-    threads: int = 1
+from sciml.weather.fields import Field
+from sciml.weather.grid import Grid
 
 
 @dataclass(frozen=True)
@@ -129,12 +109,11 @@ class Plan:
             array = array.expand_dims("level")
         return array.transpose(..., "level", "latitude", "longitude")
 
-    def has_normal(self, variable: str, name: str | None = None) -> bool:
-        """Whether the climatology has a variable at all levels that are scored."""
-        if self.climatology is None or (name or variable) not in self.climatology:
+    def has_normal(self, variable: str, statistic: str = "") -> bool:
+        """Whether the climatology has a statistic of a variable at all levels that are scored."""
+        if self.climatology is None:
             return False
-        levels = [field.level_hpa for field in self.fields_of(variable) if field.level_hpa is not None]
-        return not levels or set(levels) <= set(np.atleast_1d(self.climatology.get("level", [])).tolist())
+        return all(has_field(self.climatology, field, statistic) for field in self.fields_of(variable))
 
     def blocks(self) -> Iterator[Block]:
         """Blocks that cover all fields once, along the chunks of the forecast, each within a share of the memory."""
@@ -145,13 +124,10 @@ class Plan:
         n_levels = len(self.fields_of(variable))
         n_leads = len(self.lead_times)
         # one block is being read while another is scored, and each is copied once: an eighth leaves room for both
-        most = (
-            self.options.memory_gb
-            * 1e9
-            / 8
-            / self.options.threads
-            / (4 * np.prod(self.grid.shape) * max(1, self.members))
-        )
+        most = self.options.memory_gb * 1e9 / 8 / self.options.threads / (4 * np.prod(self.grid.shape))
+        quantiles = 0 if self.climatology is None else self.climatology.sizes.get("quantile", 0)
+        # quantiles are read for one lead time at once
+        most = min(most / max(1, self.members), most * n_leads / max(1, quantiles))
         level_step = int(np.clip(most, 1, n_levels))
         lead_step = int(np.clip(most / level_step, 1, n_leads))
         time_step = int(max(1, most / (level_step * lead_step)))
@@ -203,32 +179,46 @@ def make_plan(
         UserError: nothing in common, grids that differ, or something asked for that is not there.
     """
     options = options or ScoreOptions()
+    if name == TRUTH or (forecast is not None and name in BASELINES):
+        name = f"{name} (forecast)"
     truth = truth.sortby("latitude")
-    fields = _common_fields(forecast, truth, options)
+    fields = common_fields(forecast, truth, options)
     initial_times = truth["time"].values
     if forecast is None:
-        lead_times = _lead_times(_baseline_leads(initial_times), options)
+        lead_times = chosen_leads(baseline_leads(initial_times), options)
     else:
         forecast = forecast.sortby("latitude")
-        _check_grids("forecast", forecast, truth)
-        lead_times = _lead_times(forecast["lead_time"].values, options)
+        truth, forecast = cut_to(truth, forecast), cut_to(forecast, truth)
+        check_grids("forecast", forecast, truth)
+        lead_times = chosen_leads(forecast["lead_time"].values, options)
         forecast = forecast.sel(lead_time=lead_times)
         initial_times = forecast["time"].values
     if climatology is not None:
-        climatology = climatology.sortby("latitude")
-        _check_grids("climatology", climatology, truth)
-    initial_times = _in_period(initial_times, options.period)
+        climatology = cut_to(climatology.sortby("latitude"), truth)
+        check_grids("climatology", climatology, truth)
+    initial_times = in_period(initial_times, options.period)
     if forecast is not None:
         forecast = forecast.sel(time=initial_times)
     there = truth["time"].values
     times = pd.Index(there)
-    truth_at = times.get_indexer((initial_times[:, None] + lead_times).ravel()).reshape(-1, len(lead_times))
+    if not (times.is_unique and pd.Index(initial_times).is_unique):
+        raise UserError("a time is there twice. Open data with sciml.open_era5 and sciml.open_forecast, or drop one.")
+    valid = initial_times[:, None] + lead_times
+    truth_at = times.get_indexer(valid.ravel()).reshape(valid.shape)
     if (truth_at < 0).all():
         raise UserError(
-            f"forecast and truth do not overlap: the forecasts are valid from {_day(initial_times[0] + lead_times[0])} "
-            f"to {_day(initial_times[-1] + lead_times[-1])}, the truth is from {_day(there[0])} to {_day(there[-1])}, "
+            f"forecast and truth do not overlap: the forecasts are valid from {minute_text(valid[0, 0])} to "
+            f"{minute_text(valid[-1, -1])}, the truth is from {minute_text(there[0])} to {minute_text(there[-1])}, "
             "and no time is in both. Give a truth of the same days and hours."
         )
+    if forecast is not None:
+        check_windows(forecast, truth, fields)
+    if climatology is not None:
+        check_hours(climatology, valid[truth_at >= 0])
+    if name == "climatology" and forecast is None and climatology is not None:
+        fields = with_normal(fields, climatology, options)
+    if options.map_hours:
+        chosen_leads(lead_times, replace(options, lead_hours=options.map_hours))
     needed = set(options.baselines) - {"climatology" if climatology is None else ""}
     baselines = [b for b in BASELINES if b in needed and b != name]
     return Plan(
@@ -243,84 +233,3 @@ def make_plan(
         start_at=times.get_indexer(initial_times).astype(np.int64),
         options=options,
     )
-
-
-def _common_fields(forecast: xr.Dataset | None, truth: xr.Dataset, options: ScoreOptions) -> tuple[Field, ...]:
-    common = fields_of(truth)
-    if forecast is not None:
-        of_forecast = fields_of(forecast)
-        for text in options.fields:
-            parse_field(text, of_forecast)
-        shared = [field for field in common if field in of_forecast]
-        if not shared:
-            raise UserError(
-                f"forecast and truth have no field in common: the forecast has {_few(of_forecast)}, "
-                f"the truth {_few(common)}."
-            )
-        common = shared
-    return tuple(parse_field(text, common) for text in options.fields) or tuple(common)
-
-
-def _check_grids(what: str, dataset: xr.Dataset, truth: xr.Dataset) -> None:
-    for axis in ("latitude", "longitude"):
-        came, wanted = dataset[axis].values, truth[axis].values
-        if came.shape != wanted.shape or np.abs(came - wanted).max() > SAME_POINT_DEG:
-            raise UserError(
-                f"{what} and truth are on other grids: {_grid(dataset)} and {_grid(truth)}. Bring them to one grid: "
-                "`sciml score --grid 1.5deg ...` does so, and `sciml.weather.regrid.regrid` in Python."
-            )
-
-
-def _baseline_leads(times: np.ndarray) -> np.ndarray:
-    """Differences between the times of the truth, up to five days."""
-    if len(times) < 2:
-        raise UserError(f"a baseline needs a truth of two times or more, but it has {len(times)}.")
-    differences = np.unique(times - times[:, None])
-    chosen = differences[(differences > np.timedelta64(0)) & (differences <= _LONGEST_BASELINE_LEAD)]
-    return chosen if len(chosen) else differences[differences > np.timedelta64(0)][:1]
-
-
-def _lead_times(there: np.ndarray, options: ScoreOptions) -> np.ndarray:
-    if not options.lead_hours:
-        return there
-    wanted = np.unique((np.asarray(options.lead_hours) * 3600).round().astype("timedelta64[s]").astype(there.dtype))
-    missing = wanted[~np.isin(wanted, there)]
-    if len(missing):
-        hours = ", ".join(f"{lead / _HOUR:g}" for lead in there[:12])
-        more = ", ..." if len(there) > 12 else ""
-        raise UserError(f"there is no lead time of {missing[0] / _HOUR:g} hours; there are {hours}{more} hours.")
-    return wanted
-
-
-def _in_period(times: np.ndarray, period: tuple[str, str] | None) -> np.ndarray:
-    if period is None:
-        return times
-    try:
-        first, last = (pd.Period(text) for text in period)
-    except ValueError:
-        first = last = pd.NaT
-    if isinstance(first, pd.Period) and isinstance(last, pd.Period):
-        chosen = times[(times >= np.datetime64(first.start_time)) & (times <= np.datetime64(last.end_time))]
-    else:
-        raise UserError(f"a period is two dates, such as 2020-01-01/2020-12-31, but {'/'.join(period)} is not.")
-    if not len(chosen):
-        raise UserError(
-            f"no forecast starts from {period[0]} to {period[1]}: they start {_day(times[0])} to {_day(times[-1])}."
-        )
-    return chosen
-
-
-def _few(fields: list[Field]) -> str:
-    return ", ".join(map(str, fields[:6])) + (", ..." if len(fields) > 6 else "") if fields else "none"
-
-
-def _grid(dataset: xr.Dataset) -> str:
-    latitude, longitude = dataset["latitude"].values, dataset["longitude"].values
-    return (
-        f"{len(latitude)} x {len(longitude)} points from {latitude[0]:g} to {latitude[-1]:g} north and "
-        f"{longitude[0]:g} to {longitude[-1]:g} east"
-    )
-
-
-def _day(time: np.datetime64) -> str:
-    return str(time)[:16].replace("T", " ")

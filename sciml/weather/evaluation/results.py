@@ -1,6 +1,6 @@
 """From sums to scores: the dataset of `scores.nc`, and the headline of `scores.json`.
 
-Shapes: i initial times, l lead times, r regions, q quantiles or thresholds, b bins, y latitudes, x longitudes, s sums.
+Shapes: l lead times, r regions, q quantiles or thresholds, b bins, y latitudes, x longitudes, s sums.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from sciml.weather.evaluation.measures import RAIN, TRUTH, Sums
+from sciml.weather.era5.accumulations import is_sum
+from sciml.weather.evaluation.agreement import TRUTH, window_of
+from sciml.weather.evaluation.measures import RAIN, Sums
 from sciml.weather.evaluation.plan import Plan
 from sciml.weather.scores.categories import CATEGORICAL_SCORES, Table
 from sciml.weather.scores.ensemble import EnsembleSums
-from sciml.weather.scores.fields import FieldSums, MapSums
+from sciml.weather.scores.field_sums import FieldSums, MapSums, ratio
 from sciml.weather.scores.neighbourhoods import FractionSums
 from sciml.weather.scores.probability import BrierSums, brier_score, coarsen, reliability
-from sciml.weather.scores.significance import FEWEST_TIMES, score_difference
+from sciml.weather.scores.significance import FEWEST_TIMES, paired_difference
 from sciml.weather.scores.sums import WeightedSums
 
 Array = NDArray[np.float64]
@@ -28,25 +30,32 @@ Values = dict[str, Array]
 
 _EXTREME_SCORES = ("sedi", "edi", "hit_rate", "false_alarm_rate", "base_rate", "frequency_bias")
 _RAIN_SCORES = ("ets", "csi")
+# share of an area that is all of it
+_WHOLE = 0.995
 # a reliability diagram has this many bins at most
 _BINS = 10
 
 
 def score_dataset(
-    plan: Plan, sums: Sums, regions: tuple[str, ...], quantiles: tuple[float, ...], leads_with_map: np.ndarray
+    plan: Plan,
+    sums: Sums,
+    regions: Mapping[str, float],
+    quantiles: tuple[float, ...],
+    leads_with_map: np.ndarray,
 ) -> xr.Dataset:
     """All scores, as `sciml score` writes them; those that cannot be computed are not there.
 
     Args:
         plan: what was scored.
         sums: of all blocks.
-        regions: names, in the order of the sums.
+        regions: names and areas, in the order of the sums.
         quantiles: of the climatology, in the order of the sums.
         leads_with_map: lead times that have maps.
     """
+    areas = np.array(list(regions.values()))
     by_region = ("region", "lead_time")
     tables = [
-        (_of_kind(plan, sums, "fields", _field_scores), by_region),
+        (_of_kind(plan, sums, "fields", lambda a: _field_scores(a, areas)), by_region),
         (_differences(plan, sums), by_region),
         (_of_kind(plan, sums, "ensemble", lambda a: _ensemble_scores(a, plan.members)), by_region),
         (_of_kind(plan, sums, "power", _power), ("lead_time", "wavenumber")),
@@ -111,12 +120,13 @@ def _stacked(plan: Plan, parts: Mapping[tuple[str, int], Values]) -> Values:
     return whole
 
 
-def _field_scores(sums_ilrs: Array) -> Values:
-    sums = FieldSums.of(sums_ilrs)
-    values = {"rmse": sums.rmse(0), "mae": sums.mae(0), "bias": sums.bias(0)}
+def _field_scores(sums_lrs: Array, areas: Array) -> Values:
+    sums = FieldSums.of(sums_lrs[..., :-3])
+    correlation, correlated, forecasts = np.moveaxis(sums_lrs[..., -3:], -1, 0)
+    values = {"rmse": sums.rmse(), "mae": sums.mae(), "bias": sums.bias()}
     if sums.anomaly_weight.any():
-        values |= {"acc": sums.acc(0), "activity": sums.activity(0)}
-    values["forecasts"] = (sums.weight > 0).sum(0).astype(np.float64)
+        values |= {"acc": ratio(correlation, correlated), "activity": sums.activity()}
+    values |= {"forecasts": forecasts, "coverage": ratio(sums.weight, forecasts * areas)}
     return {name: value.T for name, value in values.items()}
 
 
@@ -126,21 +136,21 @@ def _differences(plan: Plan, sums: Sums) -> Values:
         return {}
     parts = {}
     for number, field in enumerate(plan.fields):
-        first = FieldSums.of(sums["fields", plan.models[0], str(field)])
+        first = sums.get(("times", plan.models[0], str(field)))
         for model in plan.models[1:]:
-            if ("fields", model, str(field)) in sums:
-                other = FieldSums.of(sums["fields", model, str(field)])
-                result = score_difference(other, first, "rmse")
+            other = sums.get(("times", model, str(field)))
+            if first is not None and other is not None:
+                result = paired_difference(other, first, lambda s: np.sqrt(ratio(s[..., 1], s[..., 0])))
                 values = {"rmse_difference": result.difference, "rmse_low": result.low, "rmse_high": result.high}
                 parts[model, number] = {name: value.T for name, value in values.items()}
     return _stacked(plan, parts)
 
 
-def _ensemble_scores(sums_ilrs: Array, members: int) -> Values:
-    sums = EnsembleSums.of(sums_ilrs, members, 0)
+def _ensemble_scores(sums_lrs: Array, members: int) -> Values:
+    sums = EnsembleSums.of(sums_lrs, members, 0)
     if members < 2:
-        return {"crps": sums.crps(0, fair=False).T}
-    values = {"crps": sums.crps(0), "spread": sums.spread(0), "spread_skill_ratio": sums.spread_skill_ratio(0)}
+        return {"crps": sums.crps(fair=False).T}
+    values = {"crps": sums.crps(), "spread": sums.spread(), "spread_skill_ratio": sums.spread_skill_ratio()}
     return {name: value.T for name, value in values.items()}
 
 
@@ -189,6 +199,36 @@ def _ranks(sums_lh: Array) -> Values:
     return {"rank_histogram": sums_lh / np.where(whole > 0, whole, np.nan)}
 
 
+def notes(plan: Plan, scores: xr.Dataset) -> list[str]:
+    """What a reader of the scores has to know: points, fields and times that are not in them."""
+    said = []
+    coverage = scores["coverage"].values[0, :, 0]
+    if np.nanmin(coverage) < _WHOLE:
+        said.append(
+            f"{plan.models[0]} has values on {100 * np.nanmin(coverage):.0f} % of the grid's area where it has fewest: "
+            "it and the baselines are scored where it has some."
+        )
+    empty = np.isnan(scores["coverage"].values[0]).all((0, 2))
+    if empty.any():
+        names = ", ".join(scores["region"].values[empty])
+        said.append(f"No forecast has a value in {names}.")
+    if plan.climatology is not None:
+        lacking = [str(field) for field in plan.fields if not plan.has_normal(field.variable)]
+        if lacking:
+            said.append(f"The climatology has no {', '.join(lacking)}: these have no anomaly correlation.")
+    made = scores["forecasts"].values[:, :, 0]
+    for number, model in enumerate(plan.models[1:], 1):
+        if (fewer := np.nanmax(made[0] - made[number], initial=0)) > 0:
+            said.append(f"{model} lacks up to {fewer:.0f} of the forecasts' initial or valid times.")
+    for variable in plan.variables:
+        if is_sum(variable):
+            window = window_of(plan.truth[variable])
+            said.append(
+                f"{variable} is {'a sum over an unknown window' if window is None else f'the sum of {window}'}."
+            )
+    return said
+
+
 def headline(plan: Plan, scores: xr.Dataset) -> list[dict[str, Any]]:
     """The scores over the whole grid that come first, at one, three, five and ten days or the nearest lead times."""
     hours = plan.lead_times / np.timedelta64(1, "h")
@@ -196,10 +236,12 @@ def headline(plan: Plan, scores: xr.Dataset) -> list[dict[str, Any]]:
     rows = []
     for number, field in enumerate(plan.fields):
         for lead in leads:
+            count = scores["forecasts"].values[0, number, 0, lead]
             row: dict[str, Any] = {
                 "field": str(field),
                 "unit": str(scores["field_units"].values[number]),
                 "lead_hours": float(hours[lead]),
+                "forecasts": int(count) if np.isfinite(count) else 0,
             }
             for name in ("rmse", "mae", "bias", "acc", "crps"):
                 if name in scores:

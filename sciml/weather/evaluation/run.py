@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,19 +17,22 @@ from sciml.core.runs import command_line, now, write_json
 from sciml.weather.cases import load_cases
 from sciml.weather.climatology_files import open_climatology
 from sciml.weather.era5 import open_era5, open_forecast
+from sciml.weather.era5.accumulations import is_sum
+from sciml.weather.evaluation.agreement import BASELINES, ScoreOptions, window_of
 from sciml.weather.evaluation.cases import score_case
 from sciml.weather.evaluation.execution import Pool
 from sciml.weather.evaluation.execution import run as run_blocks
 from sciml.weather.evaluation.measures import RAIN, Measures
-from sciml.weather.evaluation.plan import BASELINES, Plan, ScoreOptions, make_plan
-from sciml.weather.evaluation.results import headline, score_dataset
+from sciml.weather.evaluation.plan import Plan, make_plan
+from sciml.weather.evaluation.results import headline, notes, score_dataset
 from sciml.weather.evaluation.scoring import DRY_FRACTION, QUANTILE, Scorer
 from sciml.weather.evaluation.totals import Totals
-from sciml.weather.regrid import regrid
+from sciml.weather.regrid import Regridder, as_grid, regrid
 from sciml.weather.samples import source_of
 from sciml.weather.scorecard import write_scorecard
 from sciml.weather.scores.precipitation import DRY_THRESHOLD_MM
 from sciml.weather.scores.regions import REGIONS, region_weights
+from sciml.weather.variables import find_variable
 from sciml.weather.writing import write_dataset
 
 Progress = Callable[[int, int], None]
@@ -51,6 +54,9 @@ class ScoreRequest:
         cases: what `load_cases` takes, or None.
         grid: what `regrid` takes; the files' own if None.
         method: of regridding.
+        accumulate_hours: window that rain and other sums are brought to, as `open_era5` has it.
+        accumulation, forecast_accumulation: windows of the truth and the forecast that their files do not say.
+        units: of variables that have none, as `open_era5` has it.
         options: what is scored.
     """
 
@@ -61,6 +67,10 @@ class ScoreRequest:
     cases: str | None = None
     grid: str | None = None
     method: str = "conservative"
+    accumulate_hours: int | None = None
+    accumulation: str | None = None
+    forecast_accumulation: str | None = None
+    units: Mapping[str, str] | str | None = None
     options: ScoreOptions = field(default_factory=ScoreOptions)
 
 
@@ -74,7 +84,8 @@ def evaluate(plan: Plan, workers: Pool, progress: Progress) -> xr.Dataset:
     scorer = Scorer.of(plan, Measures(plan.grid, weights, quantiles, plan.options), map_number)
     totals = Totals(len(plan.initial_times), len(plan.lead_times), len(with_map))
     run_blocks(scorer, totals, workers, progress)
-    return score_dataset(plan, totals.sums, tuple(regions), quantiles, plan.lead_times[with_map])
+    areas = dict(zip(regions, weights.sum((1, 2)).tolist(), strict=True))
+    return score_dataset(plan, totals.sums, areas, quantiles, plan.lead_times[with_map])
 
 
 def score(request: ScoreRequest, output: Path, workers: Pool, progress: Progress) -> Path:
@@ -98,11 +109,10 @@ def score(request: ScoreRequest, output: Path, workers: Pool, progress: Progress
     try:
         part.mkdir(parents=True)
         write_dataset(scores, part / SCORES_FILE)
-        write_json(part / FACTS_FILE, facts | {"headline": headline(plan, scores), "cases": cases})
+        found = {"notes": notes(plan, scores), "headline": headline(plan, scores), "cases": cases}
+        write_json(part / FACTS_FILE, facts | found)
         write_scorecard(part)
-        if output.is_dir():
-            shutil.rmtree(output)
-        part.replace(output)
+        _put(part, output)
     except OSError as error:
         raise UserError(
             f"cannot write {output}: {error.strerror or error}. Free some space or choose another."
@@ -110,6 +120,19 @@ def score(request: ScoreRequest, output: Path, workers: Pool, progress: Progress
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return output / "index.html"
+
+
+def _put(part: Path, output: Path) -> None:
+    """The new folder in place of the old one, whose other files it keeps."""
+    old = output.with_name(f".{output.name}.old")
+    if output.is_dir():
+        for file in output.iterdir():
+            if file.name not in (SCORES_FILE, FACTS_FILE, "index.html", "cases"):
+                shutil.move(file, part / file.name)
+        shutil.rmtree(old, ignore_errors=True)
+        output.replace(old)
+    part.replace(output)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def check_output(output: Path, *, overwrite: bool) -> None:
@@ -127,18 +150,27 @@ def check_output(output: Path, *, overwrite: bool) -> None:
 
 def open_plan(request: ScoreRequest) -> tuple[Plan, dict[str, Any]]:
     """Opens all that a request names, and what there is to say of it."""
-    truth = open_era5(source_of(request.truth))
-    forecast = None if request.forecast in BASELINES else open_forecast(source_of(request.forecast))
-    climatology = None if request.climatology is None else open_climatology(source_of(request.climatology))
+    options: dict[str, Any] = {
+        "variables": _variables(request.options.fields),
+        "accumulate_hours": request.accumulate_hours,
+        "units": request.units,
+    }
+    truth = open_era5(source_of(request.truth), accumulation=request.accumulation, **options)
+    forecast = climatology = None
+    if request.forecast not in BASELINES:
+        source = source_of(request.forecast, BASELINES)
+        forecast = open_forecast(source, accumulation=request.forecast_accumulation, **options)
+    if request.climatology is not None:
+        climatology = open_climatology(source_of(request.climatology))
     if request.forecast == "climatology" and climatology is None:
         raise UserError("scoring climatology needs one: give it as --climatology; `sciml climatology` makes one.")
-    repairs = [line for data in (truth, forecast) if data is not None for line in _repairs(data)]
+    repairs = _repairs("truth", truth) + ([] if forecast is None else _repairs("forecast", forecast))
     if request.grid is not None:
-        truth = regrid(truth, request.grid, request.method)
-        forecast = None if forecast is None else regrid(forecast, request.grid, request.method)
-        climatology = None if climatology is None else regrid(climatology, request.grid, request.method)
+        truth = _on_grid(truth, request.grid, request.method)
+        forecast = None if forecast is None else _on_grid(forecast, request.grid, request.method)
+        climatology = None if climatology is None else _on_grid(climatology, request.grid, request.method)
     name = request.name or _name(request.forecast)
-    plan = make_plan(name, forecast, truth, climatology, _with_dry_limit(request.options, climatology))
+    plan = make_plan(name, forecast, truth, climatology, _with_dry_limit(request.options, truth, climatology))
     grid = plan.grid
     return plan, {
         "forecast": name,
@@ -157,17 +189,25 @@ def open_plan(request: ScoreRequest) -> tuple[Plan, dict[str, Any]]:
             "east": float(grid.longitude[-1]),
         },
         "repairs": repairs,
+        "windows": {name: window_of(plan.truth[name]) for name in plan.variables if is_sum(name)},
         "version": __version__,
         "command": command_line(),
         "created": now(),
     }
 
 
-def _with_dry_limit(options: ScoreOptions, climatology: xr.Dataset | None) -> ScoreOptions:
+def _with_dry_limit(options: ScoreOptions, truth: xr.Dataset, climatology: xr.Dataset | None) -> ScoreOptions:
     """The limit of dry weather that the climatology was made with."""
     if climatology is None or RAIN + DRY_FRACTION not in climatology:
         return options
     about = climatology[RAIN + DRY_FRACTION].attrs
+    window = None if RAIN not in truth else window_of(truth[RAIN])
+    made_for = window_of(climatology[RAIN + DRY_FRACTION])
+    if RAIN in truth and None not in (window, made_for) and window != made_for:
+        raise UserError(
+            f"rain is the sum of {window}, but the climatology's for SEEPS is of {made_for}. Bring rain to that window "
+            "with --accumulate-hours, or make another climatology."
+        )
     # files of WeatherBench 2 do not say it, but have these two
     usual_mm = 0.1 if about.get("accumulation_hours") == 6 else DRY_THRESHOLD_MM
     return replace(options, seeps_dry_mm=float(about.get("dry_threshold_mm", usual_mm)))
@@ -177,18 +217,41 @@ def _name(source: str) -> str:
     return source if source in BASELINES else Path(source.rstrip("/")).stem.strip("*?_- ") or "forecast"
 
 
-def _repairs(dataset: xr.Dataset) -> list[str]:
-    return [line for line in str(dataset.attrs.get("repairs", "")).splitlines() if line]
+def _variables(fields: tuple[str, ...]) -> list[str] | None:
+    """What has to be read of files for these fields; all of it if none are named."""
+    names = []
+    for text in fields:
+        stem = text.rstrip("0123456789.")
+        # a name such as t2m or u10 has digits of its own
+        names.append(text if find_variable(text) is not None or find_variable(stem) is None else stem)
+    return list(dict.fromkeys(names)) or None
+
+
+def _on_grid(dataset: xr.Dataset, target: str, method: str) -> xr.Dataset:
+    """On the grid of this name or, of a region, on the points of it that the region has."""
+    source, goal = as_grid(dataset), as_grid(target)
+    on_goal = regrid(dataset, goal, method)
+    if source.kind != "regional":
+        return on_goal
+    known = np.isfinite(Regridder(source, goal, method)(np.ones(source.shape)))
+    if not known.any():
+        raise UserError(f"no point of the grid {target} lies in the region of the data. Choose a finer one.")
+    return on_goal.isel(latitude=np.flatnonzero(known.any(1)), longitude=np.flatnonzero(known.any(0)))
+
+
+def _repairs(what: str, dataset: xr.Dataset) -> list[str]:
+    return [f"{what}: {line}" for line in str(dataset.attrs.get("repairs", "")).splitlines() if line]
 
 
 def _regions(plan: Plan) -> dict[str, Any]:
     """The whole grid first, then the regions asked for, or all that have points on it."""
     whole = "global" if plan.grid.kind != "regional" else "domain"
     chosen = {whole: REGIONS["global"]}
-    unknown = [name for name in plan.options.regions if name not in REGIONS and name != whole]
+    named = {name: boxes for name, boxes in REGIONS.items() if name != "global"}
+    unknown = [name for name in plan.options.regions if name not in named and name != whole]
     if unknown:
-        raise UserError(f"there is no region `{unknown[0]}`; there are {', '.join(REGIONS)}.")
-    for name, boxes in REGIONS.items():
+        raise UserError(f"there is no region `{unknown[0]}`; there are {', '.join([whole, *named])}.")
+    for name, boxes in named.items():
         asked = name in plan.options.regions
         if asked or (not plan.options.regions and any(box.contains(plan.grid).any() for box in boxes)):
             chosen.setdefault(name, boxes)

@@ -5,7 +5,7 @@ Shapes: i initial times, l lead times, m members, z levels, y latitudes, x longi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,8 +42,9 @@ class Scorer:
         """With an eighth of the memory for what is kept of the truth, and as much for the climatology."""
         normal = {}
         for variable in plan.variables:
-            for name in (variable, *(variable + statistic for statistic in STATISTICS)):
-                if plan.climatology is not None and plan.has_normal(variable, name):
+            for statistic in ("", *STATISTICS):
+                if plan.climatology is not None and plan.has_normal(variable, statistic):
+                    name = variable + statistic
                     normal[name] = plan.array(plan.climatology, variable, name)
         room = plan.options.memory_gb * 1e9 / 8
         truth = TimeRows({variable: plan.array(plan.truth, variable) for variable in plan.variables}, room)
@@ -59,6 +60,8 @@ class Scorer:
         """The fields of a block, one level after the other."""
         plan = self.plan
         truth_at = plan.truth_at[block.times, block.leads]
+        if (truth_at < 0).all():
+            return
         start_at = np.where((truth_at >= 0).any(1), plan.start_at[block.times], -1)
         rows, row_of = self._truth(block.variable, np.concatenate([truth_at, start_at[:, None]], 1))
         valid, valid_row = np.unique(plan.valid_times[block.times, block.leads], return_inverse=True)
@@ -68,16 +71,17 @@ class Scorer:
         for number, field in enumerate(plan.fields_of(block.variable)[block.levels]):
             z = block.levels.start + number
             normal_cyx = None if normal is None else normal[:, z]
-            models, members = {}, None
+            models: dict[str, Fields] = {}
+            members = None
             for model in plan.models:
                 if forecast is not None and model == plan.models[0]:
                     own = forecast[..., number, :, :]
                     members = own if plan.members else None
                     models[model] = own.mean(2) if plan.members else own
                 elif model == "persistence":
-                    models[model] = self._persistence(rows[:, z], row_of)
+                    models[model] = _where_known(models, self._persistence(rows[:, z], row_of))
                 elif normal_cyx is not None:
-                    models[model] = normal_cyx[valid_row]
+                    models[model] = _where_known(models, normal_cyx[valid_row])
             yield Material(
                 str(field),
                 models,
@@ -114,6 +118,13 @@ class Scorer:
         if name not in self.climatology.variables:
             return None
         return ClimateAtLead(self.climatology, name, self.plan.valid_times[block.times, block.leads], z)
+
+
+def _where_known(models: Mapping[str, Fields], baseline: Fields) -> Fields:
+    """A baseline where the first model has a value: both are scored on the same points."""
+    first = next(iter(models.values()), baseline)
+    missing = np.isnan(first)
+    return np.where(missing, np.float32(np.nan), baseline) if missing.any() else baseline
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,10 @@ Array = NDArray[np.float64]
 
 _MOST_LEADS = 3
 _RATIO_LEADS = 6
+# of ratios that a linear axis would press against zero
+_WIDE_RATIO = 100.0
+# power below this share of the largest is rounding of the fields, which are float32
+_ROUNDING = float(np.finfo(np.float32).eps) ** 2
 _TABLE_WAVENUMBERS = (1, 2, 3, 5, 8, 12, 20, 30, 50, 80, 120, 180, 250, 360, 500, 720)
 
 
@@ -63,9 +67,13 @@ def _spectra(results: Results, field: str) -> list[tuple[Svg, str]]:
         found.append((svg, f"At {text}."))
     if truth is not None:
         chosen = results.leads.chosen(_RATIO_LEADS)
-        share = np.where(truth > 0, ours / np.where(truth > 0, truth, 1), np.nan)
+        known = truth > _ROUNDING * np.nanmax(truth)
+        share = np.where(known, ours / np.where(known, truth, 1), np.nan)
         lines = [Line(results.leads.texts[i], x, share[i][waves], s) for s, i in enumerate(chosen)]
-        if np.isfinite(share[chosen]).any():
+        if np.isfinite(share[chosen][:, waves]).any():
+            positive = share[chosen][:, waves]
+            positive = positive[np.isfinite(positive) & (positive > 0)]
+            wide = len(positive) > 0 and bool(positive.max() > _WIDE_RATIO * positive.min())
             svg = line_chart(
                 lines,
                 title=f"{field}: power over the truth's",
@@ -73,9 +81,14 @@ def _spectra(results: Results, field: str) -> list[tuple[Svg, str]]:
                 y_label="forecast / truth",
                 alt=f"Power of the forecast of {field} over the truth's against zonal wavenumber, by lead time:",
                 level=1.0,
-                logarithmic=(True, False),
+                logarithmic=(True, wide),
             )
-            found.append((svg, "By lead time; 1 is as much power as the truth has."))
+            found.append(
+                (
+                    svg,
+                    "By lead time; 1 is as much power as the truth has. Waves without any in the truth are left out.",
+                )
+            )
     return found
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from sciml.core.report import Block, Code, Facts, Heading, Notes, Section
+from sciml.weather.maps import east_text, north_text
 from sciml.weather.scorecard.results import Results
-from sciml.weather.scorecard.wording import region_text
 
 # fewer forecasts than this are hardly independent in number: a bootstrap of their blocks has too few blocks to draw
 # from
@@ -24,7 +24,7 @@ _COARSE_DEG = 1.5
 def limits_section(results: Results) -> Section:
     """Remarks that follow from the results at hand."""
     count = forecasts(results)
-    notes = []
+    notes = list(results.notes)
     if count is not None and count < FEW_FORECASTS:
         what = "A single forecast" if count == 1 else f"{count} forecasts"
         notes.append(
@@ -101,7 +101,10 @@ def _spacing(results: Results) -> float | None:
 def compared_section(results: Results) -> Section:
     """Data, times, grid, and what was changed on reading."""
     facts = results.facts
-    items = [("Forecast", results.forecast), ("Members", str(results.members))]
+    items = [
+        ("Forecast", results.forecast),
+        ("Members", str(results.members) if facts.get("members") else "none (deterministic)"),
+    ]
     items += [
         (name, str(facts[key])) for name, key in (("Truth", "truth"), ("Climatology", "climatology")) if facts.get(key)
     ]
@@ -116,7 +119,7 @@ def compared_section(results: Results) -> Section:
     if grid := _grid_text(facts.get("grid")):
         items.append(("Grid", grid))
     if results.regions:
-        items.append(("Regions", ", ".join(map(region_text, results.regions))))
+        items.append(("Regions", ", ".join(map(results.region_text, results.regions))))
     items += [(name, str(facts[key])) for name, key in (("Made at", "created"), ("sciml", "version")) if facts.get(key)]
     blocks: list[Block] = [Facts(items)]
     if command := facts.get("command"):
@@ -127,6 +130,25 @@ def compared_section(results: Results) -> Section:
 
 
 def _grid_text(grid: Any) -> str:
+    """A grid in words: what it is, its points, and how far it reaches.
+
+    >>> limits = {"south": -90, "north": 90, "west": 0, "east": 350}
+    >>> _grid_text({"kind": "regular", "latitudes": 19, "longitudes": 36, **limits})
+    'regular, 19 × 36 points, global'
+    """
+    if isinstance(grid, Mapping) and {"kind", "latitudes", "longitudes"} <= grid.keys():
+        size = f"{grid['kind']}, {grid['latitudes']} × {grid['longitudes']} points"
+        if not {"south", "north", "west", "east"} <= grid.keys():
+            return size
+        south, north, west, east = (float(grid[name]) for name in ("south", "north", "west", "east"))
+        step_y, step_x = (
+            (b - a) / max(1, n - 1)
+            for a, b, n in ((south, north, int(grid["latitudes"])), (west, east, int(grid["longitudes"])))
+        )
+        # the first and the last point of a globe are less than a step from the poles, and one from each other
+        if max(90 + south, 90 - north) < step_y and abs(east - west + step_x - 360) < 0.5 * step_x:
+            return f"{size}, global"
+        return f"{size}, {north_text(south)} to {north_text(north)}, {east_text(west)} to {east_text(east)}"
     if isinstance(grid, Mapping):
         return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in grid.items())
     return str(grid) if grid else ""

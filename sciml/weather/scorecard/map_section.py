@@ -34,7 +34,7 @@ def maps_section(results: Results) -> Section | None:
         rmse = results.get("rmse_map", model=results.forecast, field=field)
         if bias is None and rmse is None:
             continue
-        blocks.append(Heading(f"{field}"))
+        blocks.append(Heading(results.field_text(field)))
         if bias is not None:
             blocks.append(_figures(results, "Bias", field, bias, difference_scale(bias[chosen]), leads, chosen))
         if rmse is None:
@@ -79,6 +79,7 @@ def _figures(
         digits = decimals_for([max(abs(low), abs(high))])
         span = f"{format_number(low, digits)} to {format_number(high, digits)}"
         facts = f"area mean {format_number(mean, digits + 1)}, from {span} {unit}".rstrip()
+        facts = facts if low < high or low != 0 else "zero at every grid point"
         svg = draw_map(
             fields[i],
             latitude,

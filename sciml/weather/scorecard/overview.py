@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from sciml.core.report import (
     Block,
     Column,
+    Details,
+    Notes,
     Number,
     Paragraph,
     Row,
@@ -25,12 +27,13 @@ from sciml.core.report import (
     format_number,
 )
 from sciml.weather.scorecard.results import Results
-from sciml.weather.scorecard.wording import region_text
+from sciml.weather.scorecard.wording import decimals_within
 
 Array = NDArray[np.float64]
 
-HEADLINE_LEADS = 5
 MATRIX_LEADS = 10
+# of each field that stand open; the others are folded
+MATRIX_REGIONS = 6
 # per cent of skill from which a cell is shaded more
 SHADES = (1.0, 10.0, 30.0)
 MARKS = {
@@ -48,6 +51,12 @@ LEGEND = (
 # 117,
 # 1989, by custom of the weather centres)
 USEFUL_ACC = 0.6
+SPREAD_AND_ERROR = (
+    "Spread / error is corrected for the number of members M: variance / M, the part of the mean's squared error that "
+    "comes from having only M members, is taken out of that error first. A value far above 1 is that of an ensemble "
+    "that spreads so much wider than its mean errs that next to nothing is left to divide by; a dash or a gap stands "
+    "where the error is smaller than its sampling part, so that nothing is left."
+)
 
 
 def skill_percent(results: Results, baseline: str, field: str, region: str) -> Array | None:
@@ -93,10 +102,13 @@ def headline_section(results: Results) -> Section:
     region = results.region
     table = _headline_table(results, region)
     if not table.rows:
-        return Section("At a glance", [Paragraph("No score is defined: forecast and truth share no value.")])
+        nothing = Paragraph("No score is defined: forecast and truth share no value.")
+        return Section("At a glance", [nothing, *([Notes(results.notes)] if results.notes else [])])
     blocks: list[Block] = []
     if tiles := _tiles(results, region):
         blocks.append(Tiles(tiles))
+    if results.notes:
+        blocks.append(Notes(results.notes))
     blocks.append(table)
     if results.baselines:
         blocks.append(
@@ -105,13 +117,15 @@ def headline_section(results: Results) -> Section:
                 "and 100 % is perfect. " + (LEGEND if "rmse_low" in results.scores else "")
             )
         )
+    if _has(results, "spread_skill_ratio", region):
+        blocks.append(Paragraph(SPREAD_AND_ERROR))
     return Section("At a glance", blocks)
 
 
 def _tiles(results: Results, region: str) -> list[Tile]:
     """One tile a field, for at most six: the skill at a middle lead time, or the RMSE where there is no baseline."""
     leads = results.leads
-    at = leads.chosen(3)[len(leads.chosen(3)) // 2]
+    at = results.headline_leads[len(results.headline_leads) // 2]
     tiles = []
     for field in results.fields[:6]:
         rmse = results.get("rmse", model=results.forecast, field=field, region=region)
@@ -126,7 +140,7 @@ def _tiles(results: Results, region: str) -> list[Tile]:
         if useful:
             remarks.append(useful)
         shown = format_number(float(rmse[at]), decimals_for([float(rmse[at])]))
-        label = f"{field} RMSE at {leads.text(float(leads.hours[at]))}"
+        label = f"{results.field_text(field)} RMSE at {leads.text(float(leads.hours[at]))}"
         tiles.append(Tile(label, shown, results.unit(field), " · ".join(remarks)))
     return tiles
 
@@ -150,7 +164,7 @@ def _useful_until(results: Results, field: str, region: str) -> str:
 
 def _headline_table(results: Results, region: str) -> Table:
     leads = results.leads
-    chosen = leads.chosen(HEADLINE_LEADS)
+    chosen = results.headline_leads
     extra = [
         (title, name)
         for title, name in (
@@ -177,14 +191,14 @@ def _headline_table(results: Results, region: str) -> Table:
         others = [(name, results.get(name, model=results.forecast, field=field, region=region)) for _, name in extra]
         for i in chosen:
             # the unit does not break in two, nor the lead time
-            words = (field, results.unit(field) or "–", leads.texts[i])
+            words = (results.field_text(field), results.unit(field) or "–", leads.texts[i])
             cells: list[str | Number] = [word.replace(" ", "\u00a0") for word in words]
             cells += [number(values, i, digits) for values in rmse]
             cells += [column[i] for column in skill]
             cells += [number(values, i, digits if name in {"bias", "crps"} else 3) for name, values in others]
             cells += [number(count, i, 0)] if len(cells) < len(columns) else []
             rows.append(Row(cells, "first" if i == chosen[0] else ""))
-    where = f", {region_text(region)}" if region else ""
+    where = f", {results.region_text(region)}" if region else ""
     return Table(
         f"{results.forecast}{where}: scores by field and lead time; RMSE, bias and CRPS in the unit", columns, rows
     )
@@ -197,9 +211,12 @@ def _has(results: Results, name: str, region: str) -> bool:
 
 
 def number(values: Array | None, place: int, decimals: int) -> Number:
-    """A cell, empty where there is no value."""
+    """A cell of at most four significant digits, empty where there is no value."""
     known = values is not None and np.isfinite(values[place])
-    return Number(float(values[place]), decimals) if known and values is not None else Number(None)
+    if not known or values is None:
+        return Number(None)
+    value = float(values[place])
+    return Number(value, decimals_within(value, decimals))
 
 
 # -------------------------------------------------------------------------------------------------------------- matrix
@@ -207,7 +224,15 @@ def number(values: Array | None, place: int, decimals: int) -> Number:
 
 def matrix_section(results: Results) -> Section | None:
     """Skill by field, region and lead time, one table a baseline."""
-    tables = [table for baseline in results.baselines if (table := _matrix(results, baseline))]
+    regions: Sequence[str] = results.regions or [""]
+    # the region of the curves is among those that stand open
+    regions = sorted(regions, key=lambda region: region != results.region)
+    first, others = regions[:MATRIX_REGIONS], regions[MATRIX_REGIONS:]
+    tables: list[Block] = []
+    for baseline in results.baselines:
+        tables += [table] if (table := _matrix(results, baseline, first)) else []
+        if more := _matrix(results, baseline, others):
+            tables.append(Details(f"{len(others)} more regions against {baseline}", [more]))
     if not tables:
         return None
     blocks: list[Block] = [
@@ -221,17 +246,17 @@ def matrix_section(results: Results) -> Section | None:
     return Section("Scorecard", blocks)
 
 
-def _matrix(results: Results, baseline: str) -> Table | None:
+def _matrix(results: Results, baseline: str, regions: Sequence[str]) -> Table | None:
     leads = results.leads
     chosen = leads.chosen(MATRIX_LEADS)
-    regions: Sequence[str] = results.regions or [""]
     rows = []
     for field in results.fields:
         first = "first"
         for region in regions:
             cells = skill_cells(results, baseline, field, region, shaded=True)
             if any(cells[i].value is not None for i in chosen):
-                rows.append(Row([field, region_text(region), *(cells[i] for i in chosen)], first))
+                words = [results.field_text(field), results.region_text(region, field)]
+                rows.append(Row([*words, *(cells[i] for i in chosen)], first))
                 first = ""
     columns = [Column("Field"), Column("Region")]
     columns += [Column(leads.text(float(leads.hours[i])), heading="Skill in % by lead time") for i in chosen]

@@ -18,17 +18,19 @@ from numpy.typing import NDArray
 
 from sciml.core.errors import UserError
 from sciml.core.runs import read_json
-from sciml.weather.scorecard.wording import LeadTimes, plain_unit
+from sciml.weather.scorecard.wording import LeadTimes, plain_unit, region_text, shown_unit
 
 Array = NDArray[np.float64]
 
 TRUTH = "truth"
+HEADLINE_LEADS = 5
+# of a region's area: less is said beside its name
+_WHOLE = 0.99
 
 # scores in the field's own unit, which are shown in the unit that forecasters use
 _IN_FIELD_UNIT = {
     *("rmse", "mae", "bias", "crps", "spread", "activity", "rmse_low", "rmse_high", "bias_map", "rmse_map"),
 }
-_RAIN = {"tp", "cp", "lsp", "sf"}
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,35 @@ class Results:
     def cases(self) -> Sequence[Mapping[str, Any]]:
         return self.facts.get("cases") or []
 
+    @property
+    def notes(self) -> list[str]:
+        """What a reader has to know before any number, as the evaluation found it."""
+        return [str(note) for note in self.facts.get("notes") or []]
+
+    @functools.cached_property
+    def headline_leads(self) -> list[int]:
+        """Indices of the lead times of scores.json's headline, which the terminal prints; else a few of them."""
+        wanted = {float(row["lead_hours"]) for row in self.facts.get("headline") or []}
+        return [i for i, hours in enumerate(self.leads.hours) if hours in wanted] or self.leads.chosen(HEADLINE_LEADS)
+
+    def field_text(self, field: str) -> str:
+        """The field, and for one that is summed up the hours of its sums, where the evaluation speaks of them."""
+        windows = self.facts.get("windows") or {}
+        if field not in windows:
+            return field
+        hours = windows[field]
+        return f"{field}, {hours:g} h sums" if hours is not None else f"{field}, window not stated"
+
+    def region_text(self, region: str, field: str = "") -> str:
+        """The region as words, with the share of its area that was scored where that is not the whole of it."""
+        text = region_text(region)
+        coverage = self.get("coverage", model=self.forecast, field=field, region=region)
+        least = float(np.nanmin(coverage)) if coverage is not None else 1.0
+        return text if least >= _WHOLE else f"{text or 'all'} ({100 * least:.2g} % of its area)"
+
     def unit(self, field: str) -> str:
         """Of the field, in plain signs: m² s⁻²."""
-        return plain_unit(self._shown(field)[1])
+        return self._shown(field)[1]
 
     def power_unit(self, field: str) -> str:
         """Of the power spectrum: the field's unit squared, times the length of a circle of latitude."""
@@ -92,7 +120,7 @@ class Results:
         if "field_units" not in self.scores.coords:
             return 1.0, ""
         unit = str(np.atleast_1d(self.scores["field_units"].values)[self.fields.index(field)])
-        return (1000.0, "mm") if unit == "m" and field in _RAIN else (0.01, "hPa") if unit == "Pa" else (1.0, unit)
+        return shown_unit(field, unit)
 
     def unit_of(self, name: str) -> str:
         """The unit that a variable or a coordinate states of itself."""

@@ -24,7 +24,7 @@ from sciml.core.report import (
 from sciml.weather.scorecard.charts import Line, lead_ticks, line_chart
 from sciml.weather.scorecard.overview import USEFUL_ACC, number
 from sciml.weather.scorecard.results import Results
-from sciml.weather.scorecard.wording import region_text, with_unit
+from sciml.weather.scorecard.wording import with_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,6 +48,8 @@ COLUMNS = (
     ("Spread", "spread", True),
     ("Spread / error", "spread_skill_ratio", False),
 )
+# of an axis, beyond the first and the last lead time
+_MARGIN = 0.05
 _MOST_ROWS_FIRST, _MOST_ROWS_OTHERS = 12, 4
 
 
@@ -61,7 +63,7 @@ def skill_section(results: Results) -> Section | None:
         table = _numbers(results, field)
         if not table.rows:
             continue
-        blocks.append(Heading(with_unit(field, results.unit(field))))
+        blocks.append(Heading(with_unit(results.field_text(field), results.unit(field))))
         if figures:
             blocks.append(Figures(figures))
         blocks.append(Details(f"Numbers of {field}", [table]))
@@ -69,7 +71,7 @@ def skill_section(results: Results) -> Section | None:
         return None
     if not several:
         return Section("All scores", blocks)
-    whose = "global" if region == "global" else f"of the region {region_text(region)}"
+    whose = "global" if region == "global" else f"of the region {results.region_text(region)}"
     where = f"The curves are {whose}; the numbers below them are of all regions."
     return Section("Skill over lead time", [Paragraph(where), *blocks] if len(results.regions) > 1 else blocks)
 
@@ -95,8 +97,9 @@ CAPTIONS = {
     "acc": "Anomaly correlation with the climatology taken away; below the thin line at 0.6 a forecast is of little "
     "use.",
     "crps": "Continuous ranked probability score, fair to any number of members; lower is better.",
-    "spread_skill_ratio": "Spread of the members over the error of their mean; below the thin line at 1 an ensemble "
-    "is too sure of itself.",
+    "spread_skill_ratio": "Spread of the members over the error of their mean, without the part of it that comes from "
+    "having few members; below the thin line at 1 an ensemble is too sure of itself, and a gap stands where that part "
+    "is larger than the error itself.",
     "activity": "Standard deviation of the forecast's anomalies; a blurred forecast loses it.",
 }
 
@@ -121,6 +124,8 @@ def _rmse(results: Results, field: str, region: str) -> tuple[Svg, str] | None:
     if spread is not None:
         lines.append(Line("spread of the forecast", x, spread, 0, "dotted"))
     caption = "Root mean square error, area-weighted; the root is taken after the mean over the forecasts."
+    if spread is not None:
+        caption += " For an ensemble it is that of the members' mean; dotted, the spread of the members."
     if has_band:
         caption += (
             " A band is the 95 % interval of a baseline's difference to the forecast: where the forecast's curve lies "
@@ -147,6 +152,9 @@ def lead_chart(
 
     def ticks(axes: Axes) -> None:
         lead_ticks(axes, leads.values)
+        # the same for all scores, also for one that some lead times lack
+        margin = _MARGIN * float(np.ptp(leads.values))
+        axes.set_xlim(leads.values.min() - margin, leads.values.max() + margin)
 
     return line_chart(
         lines,
@@ -175,7 +183,7 @@ def _numbers(results: Results, field: str) -> Table:
     for region in regions:
         shown = results.leads.chosen(_MOST_ROWS_OTHERS if rows else _MOST_ROWS_FIRST)
         for i in shown:
-            cells: list[str | Number] = [region_text(region) or "all", results.leads.texts[i]]
+            cells: list[str | Number] = [results.region_text(region, field) or "all", results.leads.texts[i]]
             numbers = [number(values[region, key], i, digits[key]) for key in keys]
             if any(cell.value is not None for cell in numbers):
                 rows.append(Row(cells + numbers))

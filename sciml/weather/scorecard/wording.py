@@ -1,8 +1,10 @@
-"""Words and numbers of the scorecard: lead times, units, and what an evaluation does not say."""
+"""Words and numbers of the scorecard: lead times, units, digits."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,8 @@ Array = NDArray[np.float64]
 _POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 # up to two days forecasters count hours
 _LONGEST_IN_HOURS = 48.0
+_RAIN = {"tp", "cp", "lsp", "sf"}
+_MOST_DIGITS = 4
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,33 @@ def plain_unit(unit: str) -> str:
         power = word[len(letters) :]
         words.append(letters.removesuffix("^") + power.translate(_POWERS) if letters and power else word)
     return "" if unit in {"1", "dimensionless"} else " ".join(words)
+
+
+def shown_unit(field: str, unit: str) -> tuple[float, str]:
+    """What to multiply a field by, and the unit that it has then: rain in mm, pressure in hPa, as forecasters do.
+
+    >>> shown_unit("tp", "m"), shown_unit("msl", "Pa"), shown_unit("t2m", "K")
+    ((1000.0, 'mm'), (0.01, 'hPa'), (1.0, 'K'))
+    """
+    if unit == "m" and field in _RAIN:
+        return 1000.0, "mm"
+    return (0.01, "hPa") if unit == "Pa" else (1.0, plain_unit(unit))
+
+
+def decimals_within(value: float, decimals: int) -> int:
+    """Digits after the point, but no more than make four significant ones, and none for zero.
+
+    >>> decimals_within(0.16894, 5), decimals_within(1013.25, 3), decimals_within(0.0, 4)
+    (4, 0, 0)
+    """
+    if value == 0:
+        return 0
+    return max(0, min(decimals, _MOST_DIGITS - 1 - math.floor(math.log10(abs(value)))))
+
+
+def floats(values: Any) -> Array:
+    """A list of numbers, or of lists of them, with null as NaN."""
+    return np.array(values, np.float64)
 
 
 def with_unit(name: str, unit: str) -> str:

@@ -15,6 +15,7 @@ import xarray as xr
 
 from sciml.core.errors import UserError
 from sciml.weather.grid import SAME_POINT_DEG, Grid
+from sciml.weather.units import conversion
 
 SPACE = ("latitude", "longitude")
 
@@ -40,6 +41,27 @@ def grid_of(array: xr.DataArray) -> Grid:
             f"{', '.join(map(str, array.dims))}. Rename its dimensions, or read it with sciml.weather.era5."
         )
     return Grid(array["latitude"].values, array["longitude"].values)
+
+
+def in_units_of(field: xr.DataArray, forecast: xr.DataArray) -> xr.DataArray:
+    """The field in the forecast's units, where both say theirs.
+
+    Raises:
+        UserError: they measure different things.
+    """
+    wanted = forecast.attrs.get("units")
+    return field if wanted is None or "units" not in field.attrs else converted(field, str(wanted))
+
+
+def converted(field: xr.DataArray, unit: str) -> xr.DataArray:
+    """A field that says its units in another unit, in the precision that it has.
+
+    Raises:
+        UserError: a unit that is none, or of something else.
+    """
+    change = conversion(str(field.attrs["units"]), unit)
+    values = field if change.is_identity else (field.astype(np.float64) * change.scale + change.offset)
+    return values.astype(field.dtype).assign_attrs({**field.attrs, "units": unit})
 
 
 def on_same_grid(field: xr.DataArray, grid: Grid) -> xr.DataArray | None:
@@ -71,8 +93,9 @@ def align(forecast: xr.DataArray, truth: xr.DataArray) -> Source:
             dimensions are some of the forecast's and have every label that the forecast has.
 
     Raises:
-        UserError: other grids, dimensions or labels, or no valid time in common.
+        UserError: other units, grids, dimensions or labels, or no valid time in common.
     """
+    truth = in_units_of(truth, forecast)
     times = valid_times(forecast)
     if "lead_time" in truth.dims:
         labels = {name: forecast[name] for name in ("time", "lead_time") if name in truth.dims}
@@ -102,6 +125,7 @@ def align_climatology(forecast: xr.DataArray, climatology: xr.DataArray) -> Sour
     """
     if "dayofyear" not in climatology.dims:
         return align(forecast, climatology)
+    climatology = in_units_of(climatology, forecast)
     times = valid_times(forecast)
     if times is None:
         raise UserError("A climatology by day of year needs forecasts with a coordinate `time`, which this has not.")

@@ -16,9 +16,8 @@ import xarray as xr
 from jaxtyping import Float
 
 from sciml.core.errors import UserError
-from sciml.core.units import conversion_factor
 from sciml.weather.grid import Grid
-from sciml.weather.scores.alignment import SPACE, grid_of, on_same_grid
+from sciml.weather.scores.alignment import SPACE, converted, grid_of, on_same_grid
 
 
 @dataclass(frozen=True)
@@ -213,10 +212,7 @@ def in_unit(field: xr.DataArray, unit: str) -> xr.DataArray:
     given = field.attrs.get("units")
     if given is None:
         raise UserError(f"`{field.name}` needs an attribute `units` that leads to {unit}, but has none. Set it.")
-    factor = conversion_factor(str(given), unit)
-    if factor == 1:
-        return field.assign_attrs(units=unit)
-    return (field * np.asarray(factor, field.dtype)).assign_attrs({**field.attrs, "units": unit})
+    return converted(field, unit)
 
 
 def on_grid(field: xr.DataArray, grid: Grid, name: str, other_name: str) -> xr.DataArray:

@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float, Float64
 
 from sciml.core.errors import UserError
 from sciml.weather.grid import Grid
+from sciml.weather.scores.alignment import on_same_grid
 
 # coordinates in files are rounded to about this
 _TOLERANCE_DEG = 1e-5
@@ -191,7 +192,12 @@ def region_weights(
 
 def _inside(name: str, region: Box | tuple[Box, ...] | xr.DataArray, grid: Grid) -> Float64[np.ndarray, "y x"]:
     if isinstance(region, xr.DataArray):
-        mask = np.asarray(region.transpose("latitude", "longitude"), np.float64)
+        ordered = region.transpose("latitude", "longitude")
+        if {"latitude", "longitude"} <= set(ordered.coords):
+            ordered = on_same_grid(ordered, grid)
+            if ordered is None:
+                raise UserError(f"The mask of region '{name}' is on another grid. Bring it to the field's by regrid.")
+        mask = np.asarray(ordered, np.float64)
         if mask.shape != grid.shape or not (mask >= 0).all():
             raise UserError(
                 f"The mask of region '{name}' needs a value from 0 on at each of the {grid.shape[0]} x {grid.shape[1]} "

@@ -14,14 +14,19 @@ Shapes: y latitudes, x longitudes, f forcings.
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
+from sciml.core import native
 from sciml.core.errors import UserError
 from sciml.weather.grid import Grid
+
+SOURCE = Path(__file__).with_name("sunlight.cpp")
 
 # nominal total solar irradiance: IAU 2015 Resolution B3
 SOLAR_CONSTANT_W_M2 = 1361.0
@@ -103,23 +108,14 @@ def toa_radiation_sum(grid: Grid, time: np.datetime64, hours: int) -> Float[np.n
     """
     if not 1 <= hours <= 24:
         raise UserError(f"Solar radiation is summed over 1 to 24 hours, but {hours} were asked for.")
-    sun = sun_at(time - np.timedelta64(hours * 1800, "s"))
-    up, across = (term[:, None] for term in _zenith_terms(grid, sun.declination_rad))
-    # the hour angle where the sun sets: pi where it stays up, 0 where it stays down
-    cosine = np.divide(-up, across, out=np.where(up > 0, -1.0, 1.0), where=np.abs(across) > 1e-12)
-    sunset = np.arccos(np.clip(cosine, -1, 1))
-    half = np.pi * hours / 24
-    middle = sun.hour_angle_rad + np.radians(grid.longitude)[None, :]
-
-    def integral(hour_angle: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Of max(0, cos z) from hour angle 0: whole days, and the daylight of the last one."""
-        turns = np.rint(hour_angle / (2 * np.pi))
-        lit = np.clip(hour_angle - 2 * np.pi * turns, -sunset, sunset)
-        return 2 * turns * (up * sunset + across * np.sin(sunset)) + up * lit + across * np.sin(lit)
-
-    seconds_per_radian = _DAY_S / (2 * np.pi)
-    flux = SOLAR_CONSTANT_W_M2 / sun.distance_au**2
-    return np.maximum(flux * seconds_per_radian * (integral(middle + half) - integral(middle - half)), 0)
+    window = _sunlit_window(grid, time, hours)
+    up, across, sunset, half_day = (
+        term[:, None] for term in (window.up, window.across, window.sunset, window.half_day)
+    )
+    first, last = (
+        up * lit + across * np.sin(lit) for lit in (np.clip(end, -sunset, sunset) for end in (window.begin, window.end))
+    )
+    return np.maximum(window.flux * (last - first + window.days * half_day), 0)
 
 
 def year_progress(time: np.datetime64) -> float:
@@ -158,27 +154,90 @@ def forcing_channels(forcings: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(channel for name in forcings for channel in FORCINGS[name])
 
 
+def relative_radiation(grid: Grid, time: np.datetime64, hours: int, out: Float[np.ndarray, "y x"]) -> None:
+    """Writes `toa_radiation_sum` over that of the solar constant, float32 and without gaps."""
+    constant = SOLAR_CONSTANT_W_M2 * hours * 3600
+    library = native.load(SOURCE)
+    if library is None:
+        out[:] = toa_radiation_sum(grid, time, hours) / constant
+        return
+    window = _sunlit_window(grid, time, hours)
+    each = [window.up, window.across, window.sunset, window.half_day, window.begin, np.sin(window.begin), window.end]
+    arrays = [np.ascontiguousarray(values, np.float64) for values in (*each, np.sin(window.end), window.days)]
+    pointers = [ctypes.c_void_p(values.ctypes.data) for values in arrays]
+    factor, sizes = ctypes.c_double(window.flux / constant), map(ctypes.c_int64, out.shape)
+    library.sunlight(*sizes, *pointers, factor, ctypes.c_void_p(out.ctypes.data))
+
+
 def forcing_fields(
-    forcings: tuple[str, ...], grid: Grid, time: np.datetime64, hours: int, out: Float[np.ndarray, "f y x"]
+    forcings: tuple[str, ...],
+    grid: Grid,
+    time: np.datetime64,
+    radiation: Float[np.ndarray, "y x"] | None,
+    out: Float[np.ndarray, "f y x"],
 ) -> None:
     """Writes the forcings at a time in UTC, all of order one, into `out`.
 
     Args:
-        forcings: keys of FORCINGS. `toa_radiation` is the sum over the hours before `time`, over that of the solar
-            constant; `year` and `local_time` are sine and cosine of the part of the year and of the local day.
+        forcings: keys of FORCINGS. `year` and `local_time` are sine and cosine of the part of the year and of the local
+            day.
         grid: where.
         time: valid time, UTC.
-        hours: length of the window of the radiation.
+        radiation: that of `relative_radiation`, if it is one of the forcings.
         out: one row a channel of `forcing_channels`.
     """
     row = 0
     for name in forcings:
         if name == "toa_radiation":
-            out[row] = toa_radiation_sum(grid, time, hours) / (SOLAR_CONSTANT_W_M2 * hours * 3600)
+            out[row] = radiation
         else:
             angle = 2 * np.pi * (year_progress(time) if name == "year" else day_progress(grid, time))
             out[row], out[row + 1] = np.sin(angle), np.cos(angle)
         row += len(FORCINGS[name])
+
+
+@dataclass(frozen=True)
+class _SunlitWindow:
+    """A window of time as hour angles, and the sun in its middle.
+
+    Attributes:
+        up, across: [y] of the zenith angle, cos z = up + across cos(hour angle).
+        sunset: [y] the hour angle where the sun sets: pi where it stays up, 0 where it stays down.
+        half_day: [y] integral of max(0, cos z) from noon to midnight.
+        begin, end: [x] hour angles of the window, within half a turn of noon.
+        days: [x] half days between the noons that these are counted from.
+        flux: J m**-2 for a radian of cos z = 1.
+    """
+
+    up: Float[np.ndarray, " y"]
+    across: Float[np.ndarray, " y"]
+    sunset: Float[np.ndarray, " y"]
+    half_day: Float[np.ndarray, " y"]
+    begin: Float[np.ndarray, " x"]
+    end: Float[np.ndarray, " x"]
+    days: Float[np.ndarray, " x"]
+    flux: float
+
+
+def _sunlit_window(grid: Grid, time: np.datetime64, hours: int) -> _SunlitWindow:
+    """The hours before a time in UTC."""
+    sun = sun_at(time - np.timedelta64(hours * 1800, "s"))
+    up, across = _zenith_terms(grid, sun.declination_rad)
+    cosine = np.divide(-up, across, out=np.where(up > 0, -1.0, 1.0), where=np.abs(across) > 1e-12)
+    sunset = np.arccos(np.clip(cosine, -1, 1))
+    half = np.pi * hours / 24
+    middle = sun.hour_angle_rad + np.radians(grid.longitude)
+    begin_turns, end_turns = (np.rint(angle / (2 * np.pi)) for angle in (middle - half, middle + half))
+    return _SunlitWindow(
+        up=up,
+        across=across,
+        sunset=sunset,
+        half_day=up * sunset + across * np.sin(sunset),
+        begin=middle - half - 2 * np.pi * begin_turns,
+        end=middle + half - 2 * np.pi * end_turns,
+        days=2 * (end_turns - begin_turns),
+        flux=SOLAR_CONSTANT_W_M2 / sun.distance_au**2 * _DAY_S / (2 * np.pi),
+    )
 
 
 def _zenith_terms(grid: Grid, declination_rad: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -1,4 +1,4 @@
-"""Memory that is used again: the operating system clears new memory page by page, which takes longer than filling it."""
+"""Memory that is used again: new memory is cleared first, page by page, which takes longer than filling it."""
 
 from __future__ import annotations
 
@@ -32,9 +32,11 @@ class RecycledMemory:
             index = next((i for i, buffer in enumerate(self._free) if size / 2 <= buffer.size <= 2 * size), None)
             buffer = np.empty(0, np.uint8) if index is None else self._free.pop(index)
         if buffer.size < size:
-            buffer = np.empty(size, np.uint8)
+            # up to a quarter more, which is not touched, so that it serves for what is about as large
+            step = 2 ** max(size.bit_length() - 3, 0)
+            buffer = np.empty(-(-size // step) * step, np.uint8)
         # views of views hold the last array before something else than an array, so that has to be this one
-        lent = np.asarray(memoryview(buffer)[:size])
+        lent = np.asarray(buffer.data[:size])
         weakref.finalize(lent, self._free.append, buffer).atexit = False
         return lent
 

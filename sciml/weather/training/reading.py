@@ -3,9 +3,9 @@
 A frame is all fields at one time. A block is the shortest run of times that begins and ends where a chunk of every
 variable does, and is not tiny. Of a lazy (dask) dataset the graph is flattened once; of it, a block runs only what the
 block needs, in the thread that reads it, which costs less than slicing the arrays again for every block. Each chunk of
-a block is therefore decoded once, whichever fields and levels of it are wanted. Two things decode chunks more often:
-variables that were derived from times on both sides of a chunk's end (such as sums over a window), and chunks longer in
-time than what was cut out of them.
+a block is therefore decoded once, whichever fields and levels of it are wanted, and those of plain Zarr arrays without
+zarr's help (`chunks.py`). Two things decode chunks more often: variables that were derived from times on both sides of
+a chunk's end (such as sums over a window), and chunks longer in time than what was cut out of them.
 
 Shapes: t times, l levels, c fields, y latitudes, x longitudes.
 """
@@ -14,20 +14,24 @@ from __future__ import annotations
 
 import functools
 import itertools
-import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from dask._task_spec import GraphNode
 from dask.local import get_sync
 from dask.optimization import cull
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from sciml.core.errors import UserError
+from sciml.weather.fields import fields_of, parse_field
 from sciml.weather.grid import Grid
+from sciml.weather.training.chunks import PlainArray, with_own_chunks
+from sciml.weather.training.memory import RecycledMemory
+from sciml.weather.training.planes import normalise_into
 
 _DIMENSIONS = ("time", "level", "latitude", "longitude")
 
@@ -36,8 +40,8 @@ _BLOCK_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True)
-class Field:
-    """One variable at one level, or one without levels.
+class PlacedField:
+    """A field, and where a dataset has it.
 
     Attributes:
         name: such as `t2m` or `z500`.
@@ -52,26 +56,11 @@ class Field:
     units: str
 
 
-def find_field(data: xr.Dataset, name: str) -> Field:
-    """The field of that name: a variable without levels, or a variable and its level in hPa.
-
-    A variable that is called so goes before one with a level: `u10` is the wind at 10 m where there is such a variable.
-
-    Raises:
-        UserError: there is no such variable or level.
-    """
-    if name in data.data_vars and "level" not in data[name].dims:
-        return Field(name, name, 0, str(data[name].attrs.get("units", "")))
-    match = re.fullmatch(r"(.*?\D)(\d+)", name)
-    variable, level = (match[1], float(match[2])) if match else (name, None)
-    if variable not in data.data_vars or "level" not in data[variable].dims:
-        have = ", ".join(str(key) for key in data.data_vars)
-        raise UserError(f"`{name}` was asked for, but the data have {have}. Name one of these, with its level in hPa.")
-    levels = data["level"].values
-    if level is None or level not in levels:
-        have = ", ".join(f"{value:g}" for value in levels)
-        raise UserError(f"`{name}` was asked for, but `{variable}` is given at {have} hPa. Name it as {variable}LEVEL.")
-    return Field(name, variable, int(np.flatnonzero(levels == level)[0]), str(data[variable].attrs.get("units", "")))
+def find_field(data: xr.Dataset, name: str) -> PlacedField:
+    """Where the field of that name is. Raises UserError when there is none."""
+    field = parse_field(name, fields_of(data))
+    level = 0 if field.level_hpa is None else data["level"].values.tolist().index(field.level_hpa)
+    return PlacedField(name, field.variable, level, str(data[field.variable].attrs.get("units", "")))
 
 
 class FrameReader:
@@ -115,6 +104,7 @@ class FrameReader:
         self._graph: dict[Hashable, Any] = {}
         for source in sources:
             self._graph.update(source.graph)
+        self._graph = with_own_chunks(self._graph, RecycledMemory())
         least = max(least_times, -(-_BLOCK_BYTES // (4 * int(np.prod(self.frame_shape)))))
         edges = functools.reduce(
             np.intersect1d,
@@ -157,19 +147,56 @@ class FrameReader:
         block = int(self.blocks_of(frames[:1])[0])
         first, last = int(self.edges[block]), int(self.edges[block + 1])
         assert frames[-1] < last
+        shift = np.zeros(len(self.fields), np.float32) if offset is None else offset
+        factor = np.ones(len(self.fields), np.float32) if scale is None else scale
         sums = np.zeros(len(frames))
         for group in self._groups:
-            parts = [(source, part) for source in group for part in source.parts(first, last)]
-            keys: Any = list(dict.fromkeys(part.key for _, part in parts if part.key is not None))
-            values: Mapping[Hashable, Any] = {}
-            if keys:
-                graph, _ = cull(self._graph, keys)
-                # in this thread, whichever scheduler the user has chosen for all else
-                values = dict(zip(keys, get_sync(graph, keys), strict=True))
+            parts = [
+                (source, part)
+                for source in group
+                for part in source.parts(first, last)
+                if part.of(frames) != slice(0, 0)
+            ]
+            keys = [part.key for _, part in parts if part.key is not None]
+            chains = self._chains(keys)
+            # in this thread, whichever scheduler the user has chosen for all else
+            values = {} if chains else dict(zip(keys, self._together(keys), strict=True))
             for source, part in parts:
-                array = source.array_of(part) if part.key is None else np.asarray(values[part.key])
-                sums += _write(part, array, frames, out, offset, scale)
+                if part.key is None:
+                    array = source.array_of(part)
+                else:
+                    array = np.asarray(self._run(chains[part.key]) if chains else values[part.key])
+                sums += _write(part, array, frames, out, shift, factor)
+                # its memory is free for the next
+                del array
         return sums
+
+    def _together(self, keys: Any) -> Sequence[Any]:
+        if not keys:
+            return []
+        graph, _ = cull(self._graph, keys)
+        return get_sync(graph, keys)
+
+    def _chains(self, keys: list[Hashable]) -> dict[Hashable, list[Hashable]]:
+        """For each key the tasks from a plain array to it, if each needs only the one before and no chunk is shared.
+
+        They can be run one after the other, so that one chunk is in memory at a time; nothing where that is not so.
+        """
+        chains = {}
+        for key in keys:
+            chain = [key]
+            while not isinstance(task := self._graph[chain[0]], PlainArray):
+                if not isinstance(task, GraphNode) or len(task.dependencies) != 1:
+                    return {}
+                chain.insert(0, *task.dependencies)
+            chains[key] = chain
+        return chains if len({chain[1] for chain in chains.values()}) == len(keys) else {}
+
+    def _run(self, chain: list[Hashable]) -> Any:
+        value = self._graph[chain[0]]
+        for before, key in itertools.pairwise(chain):
+            value = self._graph[key]({before: value})
+        return value
 
     def _grouped(self, sources: list[_Source]) -> list[list[_Source]]:
         """Variables that were made from the same chunks are computed together, all others one after the other."""
@@ -195,6 +222,11 @@ class _Part:
     start: dict[str, int]
     stop: dict[str, int]
     rows: list[tuple[int, int]]
+
+    def of(self, frames: NDArray[np.int64]) -> slice:
+        """Which of some frames, ascending, it has a piece of."""
+        low, high = np.searchsorted(frames, (self.start["time"], self.stop["time"])).tolist()
+        return slice(low, high) if low < high else slice(0, 0)
 
 
 @dataclass(frozen=True)
@@ -261,36 +293,25 @@ def _write(
     array: NDArray[Any],
     frames: NDArray[np.int64],
     out: Sequence[NDArray[np.float32]],
-    offset: NDArray[np.float32] | None,
-    scale: NDArray[np.float32] | None,
+    offset: NDArray[np.float32],
+    scale: NDArray[np.float32],
 ) -> NDArray[np.float64]:
-    """Puts a piece of a variable where it belongs, all rows at once where they lie side by side; sums of each frame."""
-    shift = part.start.get("level", 0)
-    rows, levels = _as_slice([row for row, _ in part.rows]), _as_slice([level - shift for _, level in part.rows])
+    """Puts a piece of a variable where it belongs; sums of each frame."""
+    rows, levels = np.array(part.rows).T
     area = tuple(slice(part.start[dim], part.stop[dim]) for dim in _DIMENSIONS[2:])
-    low, high = np.searchsorted(frames, (part.start["time"], part.stop["time"]))
-    array = array if array.ndim == 4 else array[:, None]
+    here = part.of(frames)
+    piece = array if array.ndim == 4 else array[:, None]
     sums = np.zeros(len(frames))
-    for number in range(low, high):
-        source = array[frames[number] - part.start["time"], levels]
-        # of rows that do not lie side by side this is a copy
-        target = out[number][(rows, *area)]
-        if offset is None or scale is None:
-            np.copyto(target, source, casting="same_kind")
-        else:
-            np.subtract(source, offset[rows, None, None], out=target, casting="same_kind")
-            np.multiply(target, scale[rows, None, None], out=target)
-        if not isinstance(rows, slice):
-            out[number][(rows, *area)] = target
-        # here it is in the processor's cache still
-        sums[number] = target.sum()
+    sums[here] = normalise_into(
+        piece,
+        frames[here] - part.start["time"],
+        levels - part.start.get("level", 0),
+        [frame[(slice(None), *area)] for frame in out[here]],
+        rows,
+        offset,
+        scale,
+    )
     return sums
-
-
-def _as_slice(numbers: list[int]) -> slice | list[int]:
-    """Numbers that follow each other as a slice, which needs no copy."""
-    follow = all(b - a == 1 for a, b in itertools.pairwise(numbers))
-    return slice(numbers[0], numbers[-1] + 1) if follow else numbers
 
 
 def _joined(edges: NDArray[np.int64], least: int) -> NDArray[np.int64]:

@@ -22,9 +22,10 @@ from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 from sciml.core.errors import UserError
-from sciml.weather.training.forcings import forcing_channels, forcing_fields
+from sciml.weather.training.forcings import forcing_channels, forcing_fields, relative_radiation
 from sciml.weather.training.memory import RecycledMemory
 from sciml.weather.training.plan import Plan, SampleFrames, ordered_plan, shuffled_plan, steps_per_epoch
+from sciml.weather.training.planes import copy_frames
 from sciml.weather.training.reading import FrameReader
 from sciml.weather.training.static import static_channel_names, static_channels
 from sciml.weather.training.statistics import Period, Statistics, time_span
@@ -197,12 +198,12 @@ class ForecastSamples(Dataset[ForecastBatch]):
 
     @property
     def row_shape(self) -> tuple[int, int, int]:
-        """Of a frame in the pool: fields and diagnostics, where they are valid, forcings."""
-        rows = len(self.config.all_fields) + len(self._missing) + len(self.forcing_names)
+        """Of a frame in the pool: fields and diagnostics, where they are valid, radiation."""
+        rows = len(self.config.all_fields) + len(self._missing) + ("toa_radiation" in self.config.forcings)
         return rows, *self.reader.grid.shape
 
     def read_frames(self, frames: NDArray[np.int64], out: Sequence[NDArray[np.float32]]) -> None:
-        """Frames of one block, normalised, with `valid` and forcings after the fields; see `stream`."""
+        """Frames of one block, normalised, with `valid` and radiation after the fields; see `stream`."""
         d = len(self.config.all_fields)
         m = d + len(self._missing)
         sums = self.reader.read(frames, [rows[:d] for rows in out], self._offset, self._scale)
@@ -213,7 +214,8 @@ class ForecastSamples(Dataset[ForecastBatch]):
                 rows[row][gone] = 0
             if not np.isfinite(total) and not np.isfinite(rows[:d]).all():
                 self._refuse_missing(rows[:d], time)
-            forcing_fields(self.config.forcings, self.reader.grid, time, self.config.step_hours, rows[m:])
+            if len(rows) > m:
+                relative_radiation(self.reader.grid, time, self.config.step_hours, rows[m])
 
     def _refuse_missing(self, rows: NDArray[np.float32], time: np.datetime64) -> None:
         bad = ~np.isfinite(rows).all(axis=(1, 2))
@@ -239,19 +241,28 @@ class ForecastSamples(Dataset[ForecastBatch]):
         def copied(times: slice, rows: slice) -> Tensor:
             slots = batch.slots[:, times]
             out = self._memory.take((*slots.shape, len(range(self.row_shape[0])[rows]), y, x))
-            for sample, places in zip(out.numpy(), slots.tolist(), strict=True):
-                for place, slot in zip(sample, places, strict=True):
-                    np.copyto(place, batch.pool[slot, rows])
+            copy_frames(batch.pool, slots, rows, out.numpy())
             return out
 
         return ForecastBatch(
             inputs=copied(slice(0, h), slice(0, c)),
             targets=copied(slice(h, t), slice(0, d)),
-            forcings=copied(slice(0, t), slice(m, None)),
+            forcings=self._forcings(batch),
             valid=copied(slice(0, t), slice(d, m)),
             static=self.static.expand(b, *self.static.shape),
             time=torch.from_numpy(self.initial_times[batch.samples].astype(np.int64)),
         )
+
+    def _forcings(self, batch: PooledBatch) -> Tensor:
+        """Only what takes longer to find than to copy comes out of the pool."""
+        row = len(self.config.all_fields) + len(self._missing)
+        out = self._memory.take((*batch.slots.shape, len(self.forcing_names), *self.row_shape[1:]))
+        places = out.numpy().reshape(batch.slots.size, *out.shape[2:])
+        for place, frame, slot in zip(places, batch.frames.ravel().tolist(), batch.slots.ravel().tolist(), strict=True):
+            radiation = batch.pool[slot, row] if row < self.row_shape[0] else None
+            time: Any = self.reader.time[frame]
+            forcing_fields(self.config.forcings, self.reader.grid, time, radiation, place)
+        return out
 
 
 class EpochBatches(IterableDataset[ForecastBatch]):

@@ -1,8 +1,9 @@
 """Runs a plan: threads read blocks ahead into a pool of frames, and samples are handed out when theirs are there.
 
 The pool is taken at the start, so memory is known before the first read: the frames that are needed at once, and those
-of `prefetch_blocks` blocks more. While they are read, each thread also holds the decoded chunks of a variable in its
-block. Decoders release the interpreter's lock, so reading goes on while a network is trained.
+of `prefetch_blocks` blocks more. While they are read, each thread also holds a decoded chunk, or those of one variable
+in its block where chunks have to be worked on together. Decoders release the interpreter's lock, so reading goes on
+while a network is trained.
 
 Shapes: b samples, f frames of a sample, s slots of the pool, r rows of a frame, y latitudes, x longitudes.
 """

@@ -50,3 +50,10 @@ def test_any_text_gives_a_factor_or_a_user_error(unit: str):
         assert units.conversion_factor(unit, "eV") > 0
     except UserError as error:
         assert "eV" in str(error)
+
+
+def test_units_that_would_take_for_ever_or_overflow_are_refused():
+    with pytest.raises(UserError, match="is not a unit"):
+        units.conversion_factor("K     " * 12 + "!", "K")
+    with pytest.raises(UserError, match="out of the range of numbers"):
+        units.conversion_factor("Qm^9 Qm^9 m^-9 m^-8", "m")

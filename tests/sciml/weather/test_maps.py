@@ -188,6 +188,16 @@ def test_a_map_of_a_rough_field_is_small(shape: tuple[int, int]) -> None:
     assert len(image[0]) < 110_000
 
 
+@pytest.mark.parametrize(
+    ("size", "labels"),
+    [(5.0, ["−5", "−4", "−3", "−2", "−1", "1", "2", "3", "4", "5"]), (12.5, ["−12.5", "−7.5", "7.5", "12.5"])],
+)
+def test_labels_of_the_colour_bar_keep_apart(size: float, labels: list[str]) -> None:
+    values = np.linspace(-size, size, 32 * 64).reshape(32, 64)
+    drawn = draw_map(values, GAUSSIAN, LONGITUDES, title="t", alt="a", scale=difference_scale(values)).markup
+    assert re.findall(r">(−?[\d.]+)</text>", drawn) == labels
+
+
 def test_coordinates_that_are_no_grid() -> None:
     with pytest.raises(UserError, match="strictly ascending"):
         draw_map(None, np.array([0.0, 0.0]), LONGITUDES, title="t", alt="a")

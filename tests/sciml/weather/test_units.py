@@ -15,6 +15,13 @@ from sciml.weather.variables import VARIABLES
     ("unit", "target", "scale", "offset"),
     [
         ("celsius", "K", 1, 273.15),
+        ("Celsius", "K", 1, 273.15),
+        ("degC", "K", 1, 273.15),
+        ("degrees_Celsius", "K", 1, 273.15),
+        ("degree_Celsius", "K", 1, 273.15),
+        ("Kelvin", "degC", 1, -273.15),
+        ("kg/(m2 s)", "kg m**-2 s**-1", 1, 0),
+        ("1/day", "s**-1", 1 / 86400, 0),
         ("°C", "K", 1, 273.15),
         ("degF", "K", 5 / 9, 255.372222222),
         ("millibars", "hPa", 1, 0),
@@ -46,3 +53,17 @@ def test_any_text_is_a_unit_or_refused(text: str) -> None:
         conversion(text, "K")
     except UserError as error:
         assert "is not a unit" in str(error) or "does not measure the same quantity" in str(error)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["9**9**9*K", "10**1000000000 K", "K**9**9**9", "(K**99)**99", "K**100", "1e99999999 K", "K " * 29 + "!", "K" * 61],
+)
+def test_what_would_take_a_life_to_evaluate_is_no_unit(text: str) -> None:
+    with pytest.raises(UserError, match="is not a unit"):
+        conversion(text, "K")
+
+
+def test_a_factor_beyond_numbers() -> None:
+    with pytest.raises(UserError, match="is too many `m` for a number"):
+        conversion("quettameter**99 m**-98", "m")

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 
 from sciml.core.errors import UserError
 from sciml.weather.era5 import open_era5, open_forecast
+from sciml.weather.era5.request import check_slice, checked_levels
+from sciml.weather.era5.sources import checked_source
 
 Made = Callable[..., xr.Dataset]
 
@@ -115,7 +122,7 @@ def test_times_that_overlap(made: Made) -> None:
     first, second = whole.isel(time=slice(0, 5)), whole.isel(time=slice(3, 8))
     opened = open_era5([second, first])
     np.testing.assert_array_equal(opened["t2m"], whole["t2m"])
-    assert "Files share time with the same values" in opened.attrs["repairs"]
+    assert "Files share time: a sample of them was compared" in opened.attrs["repairs"]
     other = second.copy(deep=True)
     other["t2m"][0, 0, 0] += 1
     with pytest.raises(UserError, match="different values of `t2m` at time 2020-01-01 18:00"):
@@ -226,3 +233,95 @@ def test_what_the_user_opened_stays_open(made: Made, tmp_path: Path) -> None:
         opened.close()
         assert float(own["t2m"].mean()) > 0
         assert opened["t2m"].chunks is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "factor", "other"),
+    [("z", 1 / 9.80665, "m"), ("gh", 9.80665, "m**2 s**-2")],
+    ids=["height", "geopotential"],
+)
+def test_geopotential_and_its_height_are_told_apart(name: str, factor: float, other: str, made: Made) -> None:
+    right = made((name,))
+    assert list(open_era5(right)) == [name]
+    wrong = right.copy()
+    wrong[name] = (right[name] * factor).astype(np.float32).assign_attrs(right[name].attrs)
+    with pytest.raises(UserError, match=f"`{name}` at 500 hPa is .*--units .{name}={re.escape(other)}"):
+        open_era5(wrong)
+    (read,) = open_era5(wrong, units={name: other}).data_vars.values()
+    assert read.name != name and read.attrs["units"] == other
+    np.testing.assert_array_equal(read, wrong[name])
+    # 850 hPa alone is too low to tell
+    assert list(open_era5(wrong.sel(level=[850.0]))) == [name]
+
+
+def test_a_time_that_is_called_otherwise(made: Made) -> None:
+    choices: tuple[dict[str, Any], ...] = ({}, {"variables": ["t2m"]})
+    for arguments in choices:
+        with pytest.raises(UserError, match=r"`t2m`.*has the dimension `t`.*ds\.rename\(t=\"time\"\)"):
+            open_era5(made(("t2m",)).rename(time="t"), **arguments)
+
+
+def test_an_initial_time_that_is_there_twice(made: Made) -> None:
+    run = made(("t2m",)).rename(time="lead_time").assign_coords(lead_time=np.arange(4) * np.timedelta64(6, "h"))
+    run = run.expand_dims(time=[np.datetime64("2020-01-01", "ns")])
+    opened = open_forecast(xr.concat([run, run], "time"))
+    assert opened.sizes["time"] == 1 and "1 times were there twice" in opened.attrs["repairs"]
+    other = run + 1
+    other["t2m"].attrs["units"] = "K"
+    with pytest.raises(UserError, match="two different fields of `t2m` at 2020-01-01.*drop_duplicates.'time'"):
+        open_forecast(xr.concat([run, other], "time"))
+
+
+def test_a_variable_is_a_dataset_of_one(made: Made) -> None:
+    source = made(("t2m",))
+    np.testing.assert_array_equal(open_era5(source["t2m"])["t2m"], source["t2m"])
+    assert open_era5([source["t2m"], made(("msl",))]).sizes["time"] == 4
+    with pytest.raises(UserError, match="has no name.*rename"):
+        open_era5(source["t2m"].rename(None))
+
+
+@pytest.mark.parametrize(
+    ("check", "value", "message"),
+    [
+        (checked_source, None, "needs to be a path.*but is None"),
+        (checked_source, [None], "but is None"),
+        (checked_source, {"t2m": 1}, "but is of type dict"),
+        (checked_levels, "500", r"levels=\[500, 850\], but is '500'"),
+        (checked_levels, 500, "but is 500"),
+        (functools.partial(check_slice, "time"), "2020-01", r'slice\("2020-01", "2020-01"\), but is'),
+        (functools.partial(check_slice, "lead_time"), 6, r'slice\("0h", "120h"\), but is 6'),
+    ],
+)
+def test_arguments_of_another_type(check: Callable[[object], object], value: object, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        check(value)
+
+
+def test_zeros_of_coordinates_in_zarr_of_format_2(made: Made, tmp_path: Path) -> None:
+    """zarr alone writes fill values of 0, which xarray takes for what is missing."""
+    source = made(("t2m", "tp"))
+    source = source.assign_coords(latitude=("latitude", np.linspace(-60, 80, 8), source["latitude"].attrs))
+    source["tp"][:, 3] = 0
+    group = zarr.open_group(tmp_path / "era5.zarr", mode="w", zarr_format=2)
+    hours = source["time"].copy(data=np.arange(4) * 6).drop_attrs().assign_attrs(units="hours since 2020-01-01")
+    for name, array in (*source.drop_vars("time").variables.items(), ("time", hours)):
+        stored = group.create_array(str(name), shape=array.shape, dtype=array.dtype, chunks=array.shape)
+        assert stored.fill_value == 0
+        stored[...] = array.values
+        attributes: dict[str, Any] = {**array.attrs, "_ARRAY_DIMENSIONS": list(array.dims)}
+        stored.attrs.update(attributes)
+    opened = open_era5(tmp_path / "era5.zarr")
+    for axis in source.dims:
+        np.testing.assert_array_equal(opened[axis], source[axis])
+    np.testing.assert_array_equal(opened["t2m"], source["t2m"])
+    for axis in source.dims:
+        assert f"The 0 of `{axis}` was marked as missing" in opened.attrs["repairs"]
+    # of values nobody but the user can tell, who is told
+    np.testing.assert_array_equal(opened["tp"], source["tp"].where(source["tp"] > 0))
+    assert "The fill value of `t2m`, `tp` is 0" in opened.attrs["repairs"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of metadata that is not consolidated
+        unmasked = xr.open_zarr(tmp_path / "era5.zarr", mask_and_scale=False)
+    again = open_era5(unmasked)
+    np.testing.assert_array_equal(again["tp"], source["tp"])
+    assert "is 0" not in again.attrs["repairs"]

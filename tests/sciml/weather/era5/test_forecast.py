@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import eccodes
 import numpy as np
 import pytest
 import xarray as xr
 
 from sciml.core.errors import UserError
 from sciml.weather.era5 import open_era5, open_forecast
+from sciml.weather.era5.grib_messages import load_eccodes
+
+eccodes = load_eccodes()
 
 HOUR = np.timedelta64(1, "h").astype("timedelta64[ns]")
 

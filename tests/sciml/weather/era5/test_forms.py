@@ -225,6 +225,28 @@ def test_windows_of_weatherbench_beside_each_other(made: Callable[..., xr.Datase
     assert "`total_precipitation_6hr` was left out" in day.attrs["repairs"]
 
 
+def test_a_window_that_is_named_is_the_one_that_is_read(made: Callable[..., xr.Dataset]) -> None:
+    rain = made(("tp",), times=5)
+    parts = [(factor * rain["tp"]).assign_attrs(units="m") for factor in (1, 3)]
+    names = ["total_precipitation_6hr", "total_precipitation_24hr"]
+    both = xr.Dataset(dict(zip(names, parts, strict=True)))
+    for source in (both, [both[[name]] for name in names]):
+        for name, part, hours in zip(names, parts, (6, 24), strict=True):
+            opened = open_era5(source, variables=[name])
+            np.testing.assert_array_equal(opened["tp"], part)
+            assert opened["tp"].attrs["accumulation_hours"] == hours
+    # what is named is summed further
+    summed = open_era5(both, variables=[names[0]], accumulate_hours=24)
+    np.testing.assert_allclose(summed["tp"][0], parts[0][1:].sum("time"), rtol=1e-6)
+    with pytest.raises(UserError, match="_24hr` is not there, but total_precipitation_6hr is.*--accumulate-hours 24"):
+        open_era5(both[names[:1]], variables=names[1:])
+    with pytest.raises(UserError, match="is asked for with another window of `tp`"):
+        open_era5(both, variables=names)
+    with pytest.raises(UserError, match="`tp` is asked for over 24 h, but is summed over a window that the files do"):
+        open_era5(rain, variables=names[1:])
+    assert open_era5(rain, variables=names[1:], accumulation="24h")["tp"].attrs["accumulation_hours"] == 24
+
+
 def test_arco_is_cut_to_what_is_written(made: Callable[..., xr.Dataset], tmp_path: Path) -> None:
     canonical = made(("t2m",), times=40)
     store = canonical.rename(t2m="2m_temperature").isel(latitude=slice(None, None, -1)).copy(deep=True)

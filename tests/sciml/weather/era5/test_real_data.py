@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import eccodes
 import netCDF4
 import numpy as np
 import pytest
@@ -17,7 +16,10 @@ import zarr
 
 from sciml.core.errors import UserError
 from sciml.weather.era5 import open_era5, open_forecast
+from sciml.weather.era5.grib_messages import load_eccodes
 from sciml.weather.variables import VARIABLES
+
+eccodes = load_eccodes()
 
 
 def messages(path: Path, every: int) -> list[dict]:

@@ -89,7 +89,8 @@ def test_float_days_are_rounded_to_seconds() -> None:
         ([0.0, np.nan], {"units": "hours since 2020-01-01"}, "missing values"),
         (np.array(["2020-01-01", "NaT"], "datetime64[ns]"), {}, "1 of 2 values of `time` are missing"),
         ([1e9], {"units": "days since 2020-01-01"}, "cannot be read as times|leaves the years"),
-        (["yesterday"], {}, "needs to be times, but begins with"),
+        (["yesterday"], {}, "needs to be times, but has 'yesterday'"),
+        (["2020-13-01"], {}, "needs to be times, but begins with"),
         ([True], {}, "needs to be times, but is bool"),
     ],
 )
@@ -112,3 +113,29 @@ def test_leads(hours: list[int], unit: tuple[str, float]) -> None:
         decode_leads(leads.drop_attrs(), "file.nc", Repairs("file.nc"))
     with pytest.raises(UserError, match="does not measure the same"):
         decode_leads(leads.assign_attrs(units="K"), "file.nc", Repairs("file.nc"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2020-02-01", "20200201", "2020-02-01T00", "2020-02-01 00:00", "20200201T0000Z", "2020-02-01T01:00:00.000+01:00"],
+)
+def test_text_of_iso_8601(text: str) -> None:
+    assert decoded([text]).tolist() == [1580515200 * 10**9]
+    assert decoded([text.encode()]).tolist() == [1580515200 * 10**9]
+
+
+@pytest.mark.parametrize("text", ["02/01/2020", "01-02-2020", "2020/02/01", "1 Feb 2020", "2020-2-1", "now", "2020-02"])
+def test_text_in_any_other_order(text: str) -> None:
+    with pytest.raises(UserError, match=f"`time` needs to be times, but has '{text}', which.*2020-01-31T06:00"):
+        decoded(["2020-02-01", text])
+
+
+@pytest.mark.parametrize("unit", ["months", "years", "month", "year"])
+def test_leads_in_months_or_years(unit: str) -> None:
+    with pytest.raises(UserError, match=f"`step` is in {unit}, which differ in length.*hours or days"):
+        decode_leads(xr.DataArray([1, 2], dims="step", name="step", attrs={"units": unit}), "f.nc", Repairs("f.nc"))
+
+
+def test_leads_in_weeks() -> None:
+    leads = xr.DataArray([1, 2], dims="step", name="step", attrs={"units": "weeks"})
+    assert decode_leads(leads, "f.nc", Repairs("f.nc")).astype("timedelta64[D]").astype(int).tolist() == [7, 14]

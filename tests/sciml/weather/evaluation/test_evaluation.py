@@ -14,8 +14,9 @@ from sciml.core.errors import UserError
 from sciml.weather.baselines import climatology_forecast, persistence
 from sciml.weather.climatology import at_times
 from sciml.weather.evaluation import execution
+from sciml.weather.evaluation.agreement import ScoreOptions, baseline_leads
 from sciml.weather.evaluation.execution import Pool, pool
-from sciml.weather.evaluation.plan import ScoreOptions, make_plan
+from sciml.weather.evaluation.plan import make_plan
 from sciml.weather.evaluation.run import evaluate
 from sciml.weather.fields import Field
 from sciml.weather.scores import ensemble as ensembles
@@ -223,7 +224,11 @@ def test_a_regional_grid(here: Pool, forecast: xr.Dataset, truth: xr.Dataset):
             {},
             "do not overlap.*2022-07-23.*2021-06-01",
         ),
-        (lambda f: f.isel(longitude=slice(0, None, 2)), {}, "other grids: 18 x 18 points.*18 x 36.*--grid"),
+        (
+            lambda f: f.isel(longitude=slice(0, None, 3)).assign_coords(longitude=np.arange(5.0, 360, 30)),
+            {},
+            "different grids: 18 x 12 points.*18 x 36.*--grid",
+        ),
         (lambda f: f[["t2m"]].rename(t2m="d2m"), {}, "no field in common.*d2m.*t2m, z500"),
         (lambda f: f, {"fields": ("z700",)}, "z is there at 500, 850 hPa only"),
         (lambda f: f, {"fields": ("t2n",)}, "did you mean `t2m`"),
@@ -243,6 +248,86 @@ def test_what_cannot_be_scored_is_refused(
 def test_a_period_chooses_initial_times(here: Pool, forecast: xr.Dataset, truth: xr.Dataset):
     scores = evaluated(here, forecast, truth, fields=("t2m",), period=("2021-06-02", "2021-06-03"))
     assert at(scores, "forecasts", "wave", "t2m").sel(region="global").values.tolist() == [2] * 5
+
+
+def test_blocks_without_a_truth_change_nothing(here: Pool, forecast: xr.Dataset, truth: xr.Dataset):
+    late = truth.isel(time=slice(8, None))
+    whole = evaluated(here, forecast, late, fields=("t2m",))
+    xr.testing.assert_allclose(whole, evaluated(here, forecast, late, fields=("t2m",), memory_gb=1e-6), rtol=1e-9)
+
+
+def test_baselines_are_scored_where_the_forecast_has_values(here: Pool, forecast: xr.Dataset, truth: xr.Dataset):
+    north = forecast["t2m"].where(forecast["latitude"] > 0).assign_attrs(units="K")
+    scores = evaluated(here, forecast.assign(t2m=north), truth, fields=("t2m",))
+    leads, times = forecast["lead_time"].values, forecast["time"].values
+    persisted = persistence(truth["t2m"], leads, times).where(truth["latitude"] > 0)
+    wanted = scores_of_fields.rmse(persisted, truth["t2m"])
+    np.testing.assert_allclose(at(scores, "rmse", "persistence", "t2m").sel(region="global"), wanted, rtol=1e-6)
+    np.testing.assert_allclose(scores["coverage"].sel(region="global", model="wave"), 0.5, rtol=1e-9)
+    np.testing.assert_allclose(scores["coverage"].sel(region="northern-hemisphere", model="wave"), 1, rtol=1e-9)
+
+
+def test_a_regional_forecast_meets_the_truth_of_the_globe(here: Pool, forecast: xr.Dataset, truth: xr.Dataset):
+    box = {"latitude": slice(4, 14), "longitude": slice(2, 12)}
+    scores = evaluated(here, forecast.isel(box), truth, fields=("t2m",))
+    assert scores["region"].values[0] == "domain"
+    assert "global" not in scores["region"]
+    wanted = scores_of_fields.rmse(forecast["t2m"].isel(box), truth["t2m"].isel(box))
+    np.testing.assert_allclose(at(scores, "rmse", "wave", "t2m").sel(region="domain"), wanted, rtol=1e-9)
+
+
+def test_rain_over_other_windows_is_refused(here: Pool, forecast: xr.Dataset, truth: xr.Dataset):
+    def of_hours(data: xr.Dataset, hours: int) -> xr.Dataset:
+        return data.assign(tp=data["tp"].assign_attrs(accumulation_hours=hours))
+
+    with pytest.raises(UserError, match="forecast is a sum over 24h, of the truth a sum over 6h.*--accumulate-hours"):
+        evaluated(here, of_hours(forecast, 24), of_hours(truth, 6))
+    with pytest.raises(UserError, match="truth a sum over a window that its files do not say"):
+        evaluated(here, of_hours(forecast, 24), truth)
+    assert "rmse" in evaluated(here, of_hours(forecast, 24), truth, fields=("t2m",))
+    assert "rmse" in evaluated(here, of_hours(forecast, 6), of_hours(truth, 6), fields=("tp",))
+
+
+def test_a_climatology_of_other_hours_or_fields(
+    here: Pool, forecast: xr.Dataset, truth: xr.Dataset, climatology: xr.Dataset
+):
+    midnight = climatology.isel(hour=[0])
+    with pytest.raises(UserError, match="valid at 12 UTC, but the climatology has the hours 0 alone"):
+        evaluated(here, forecast, truth, midnight)
+    assert "acc" in evaluated(here, forecast, truth, midnight.assign_attrs(daily=1), fields=("t2m",))
+    alone = evaluated(here, None, truth, climatology, name="climatology")
+    assert alone["field"].values.tolist() == ["t2m"]
+    with pytest.raises(UserError, match="climatology has no z500"):
+        evaluated(here, None, truth, climatology, name="climatology", fields=("z500",))
+
+
+@pytest.mark.parametrize("name", ["truth", "persistence", "climatology"])
+def test_a_forecast_may_have_any_name(here: Pool, forecast: xr.Dataset, truth: xr.Dataset, name: str):
+    scores = evaluated(here, forecast, truth, fields=("t2m",), name=name)
+    assert scores["model"].values.tolist() == [f"{name} (forecast)", "persistence", "truth"]
+    assert np.isfinite(scores["power"].values[[0, 2]]).all()
+
+
+def test_what_an_ensemble_is_tabled_by(here: Pool, ensemble: xr.Dataset, truth: xr.Dataset, climatology: xr.Dataset):
+    scores = evaluated(here, ensemble, truth, climatology, fields=("t2m",))
+    wanted = zonal_power_spectrum(ensemble["t2m"].isel(number=0), regions=["global"]).squeeze("region")
+    found = at(scores, "power", "wave", "t2m")
+    np.testing.assert_allclose(found / wanted.max(), wanted.transpose("lead_time", ...) / wanted.max(), atol=1e-9)
+    valid = (ensemble["time"] + ensemble["lead_time"]).values
+    thresholds = at_times(climatology["t2m_quantile"], xr.DataArray(valid, dims=("time", "lead_time")))
+    median = ensemble["t2m"].median("number").astype(np.float32).assign_attrs(units="K")
+    table = event_scores(median, truth["t2m"], thresholds.sel(quantile=0.9).drop_vars("quantile"), above=True)
+    np.testing.assert_allclose(
+        at(scores, "hit_rate", "wave", "t2m").sel(quantile=0.9, region="global"),
+        np.squeeze(table["hit_rate"]),
+        rtol=1e-9,
+    )
+
+
+def test_leads_of_a_baseline_from_many_times():
+    times = np.datetime64("2020-01-01", "ns") + np.arange(20000) * np.timedelta64(6, "h")
+    leads = baseline_leads(times) / np.timedelta64(1, "h")
+    assert leads.tolist() == list(range(6, 126, 6))
 
 
 def test_fields_have_names():

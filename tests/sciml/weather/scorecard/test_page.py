@@ -16,6 +16,7 @@ import xarray as xr
 from sciml.core.errors import UserError
 from sciml.core.report import Figures
 from sciml.weather.scorecard import write_scorecard
+from sciml.weather.scorecard.distributions import spectra_section
 from sciml.weather.scorecard.map_section import maps_section
 from sciml.weather.scorecard.results import Results
 from tests.sciml.weather.scorecard.conftest import made_up_facts, made_up_scores
@@ -201,6 +202,60 @@ def test_the_page_of_a_cyclone(whole: Path) -> None:
     assert "170°E" in page.text
     assert "170°W" in page.text
     assert "0°" not in re.findall(r"\d+°[EW]?", page.text)
+
+
+def test_an_event_is_shown_in_the_units_of_the_scores(results_folder: Write) -> None:
+    facts = made_up_facts()
+    wave = facts["cases"][0]
+    wave.update(field="msl", unit="Pa", rows=[
+        {"model": "unet", "lead_hours": hours, "name": "error of the extreme", "score": score, "unit": "Pa"}
+        for hours, score in ((24.0, 0.0), (72.0, -123.456))
+    ])  # fmt: skip
+    wave["map"].update(truth=(np.array(wave["map"]["truth"]) + 1e5).tolist(), forecast=None)
+    folder = results_folder(small(), facts)
+    write_scorecard(folder)
+    page = Parsed(folder / "cases/1.html")
+    text = page.text
+    # its course, from 300 to 308 Pa
+    assert "the truth between 3 and 3.08 hPa" in page.source
+    for words in ("msl (hPa)", "−1.23", "error of the extreme (hPa)", "From 1003 to 1003 hPa. No forecast of the lead"):
+        assert words in text, words
+    assert " Pa" not in text
+    assert "−1.23\u00a0hPa\u00a0at\u00a072\u00a0h" in Parsed(folder / "index.html").text
+
+
+def test_a_course_with_gaps_is_a_line(results_folder: Write) -> None:
+    facts = made_up_facts()
+    series = facts["cases"][0]["series"]
+    series["forecasts"]["unet"] = {"24": [300.0 + i % 4 if i % 2 else None for i in range(20)]}
+    folder = results_folder(small(), facts)
+    write_scorecard(folder)
+    page = (folder / "cases/1.html").read_text(encoding="utf-8")
+    # ten points that are joined by nine strokes, in the colour of the longest line
+    paths = re.findall(r'<path d="M ([^"]*)"[^>]*stroke: var\(--ramp6', page)
+    assert any(path.count("L") == 9 for path in paths)
+
+
+def test_scores_of_an_event_are_explained(whole: Path) -> None:
+    assert "A dash:" in Parsed(whole / "cases/1.html").text
+    assert "mean distance from the position of IBTrACS" in Parsed(whole / "cases/12.html").text
+    assert "truth" not in Parsed(whole / "cases/12.html").text
+
+
+@pytest.mark.parametrize(("smallest", "ticks"), [(0.5, False), (1e-4, True)])
+def test_ratios_of_spectra_over_two_decades_are_logarithmic(smallest: float, ticks: bool) -> None:
+    scores = small()
+    power = made_up_scores(("t2m",), regions=("global",), lead_hours=(24, 48))["power"]
+    power[{"model": -1}] = 1.0
+    power[{"model": 0}] = np.geomspace(1.0, smallest, power.sizes["wavenumber"])
+    # a wave that the truth has not: its ratio is no number to draw
+    power[{"model": -1, "wavenumber": 5}] = 1e-20
+    section = spectra_section(Results(scores.assign(power=power), made_up_facts()))
+    assert section is not None
+    ratio = section.blocks[2].items[-1][0]  # pyright: ignore[reportAttributeAccessIssue]
+    assert ("0.001" in ratio.markup) == ticks
+    assert "10000000" not in ratio.markup
+    assert "e+" not in ratio.alt
 
 
 def test_an_event_without_any_result_says_so(results_folder: Write) -> None:

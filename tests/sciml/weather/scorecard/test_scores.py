@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sciml.weather.scorecard.limits import limits_section
-from sciml.weather.scorecard.overview import headline_section, matrix_section, skill_cells, skill_percent
+from sciml.core.report import Details, Facts, Notes, Table
+from sciml.weather.scorecard.limits import compared_section, limits_section
+from sciml.weather.scorecard.overview import headline_section, matrix_section, number, skill_cells, skill_percent
 from sciml.weather.scorecard.results import Results
 from sciml.weather.scorecard.wording import LeadTimes
 from tests.sciml.weather.scorecard.conftest import made_up_facts, made_up_scores
@@ -120,3 +121,76 @@ def test_lead_times_are_hours_up_to_two_days() -> None:
 def test_the_analysis_itself_is_no_lead_time_to_choose() -> None:
     assert LeadTimes(np.array([0.0, 6.0, 12.0])).chosen(5) == [1, 2]
     assert LeadTimes(np.array([0.0])).chosen(5) == [0]
+
+
+def test_what_a_reader_must_know_comes_first() -> None:
+    note = "The forecast has values on 34 % of the area; all models are scored there alone."
+    found = Results(made_up_scores(), {**made_up_facts(), "notes": [note]})
+    assert limits_section(found).blocks[0].items[0] == note  # pyright: ignore[reportAttributeAccessIssue]
+    kinds = [type(block) for block in headline_section(found).blocks]
+    assert kinds.index(Notes) < kinds.index(Table)
+
+
+def test_regions_that_are_not_whole_say_so() -> None:
+    found = results()
+    assert found.region_text("global", "t2m") == "global"
+    found.scores["coverage"] = 0 * found.scores["rmse"] + 0.995
+    found.scores["coverage"][{"field": 0, "region": 0, "lead_time": -1}] = 0.342
+    assert [found.region_text("global", field) for field in found.fields] == ["global (34 % of its area)", "global"]
+    assert found.region_text("tropics") == "tropics"
+
+
+@pytest.mark.parametrize(
+    ("facts", "text"),
+    [({"tp": 6.0}, "tp, 6 h sums"), ({"tp": None}, "tp, window not stated"), ({}, "tp")],
+)
+def test_rain_states_its_window(facts: dict[str, float | None], text: str) -> None:
+    found = Results(made_up_scores(("tp", "t2m")), {**made_up_facts(), "windows": facts})
+    assert [found.field_text(field) for field in found.fields] == [text, "t2m"]
+    rows = headline_section(found).blocks[1].rows  # pyright: ignore[reportAttributeAccessIssue]
+    assert rows[0].cells[0].replace("\u00a0", " ") == text
+
+
+def test_the_headline_has_the_lead_times_of_the_terminal() -> None:
+    facts = {**made_up_facts(), "headline": [{"lead_hours": hours} for hours in (24.0, 72.0)]}
+    found = Results(made_up_scores(lead_hours=(6, 24, 48, 72, 120)), facts)
+    tiles, table = headline_section(found).blocks[:2]
+    cells = [[row.cells[2], row.cells[-1].value] for row in table.rows[:2]]  # pyright: ignore[reportAttributeAccessIssue]
+    assert cells == [["1\u00a0d", 12.0], ["3\u00a0d", 12.0]]
+    assert tiles.items[0].label == "t2m RMSE at 3 d"  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_regions_beyond_the_sixth_are_folded() -> None:
+    names = [f"region{i}" for i in range(8)]
+    section = matrix_section(results(regions=(*names, "global"), fields=("t2m",)))
+    assert section is not None
+    table, folded = section.blocks[1:3]
+    assert isinstance(table, Table)
+    assert isinstance(folded, Details)
+    assert [row.cells[1] for row in table.rows] == ["global", *names[:5]]
+    assert [row.cells[1] for row in folded.blocks[0].rows] == names[5:]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize(
+    ("limits", "text"),
+    [
+        ((-85.0, 85.0, 0.0, 350.0), "regular, 18 × 36 points, global"),
+        ((30.0, 64.0, -10.0, 25.0), "regular, 18 × 36 points, 30°N to 64°N, 10°W to 25°E"),
+        # all longitudes, but one half of the latitudes
+        ((5.0, 90.0, 0.0, 350.0), "regular, 18 × 36 points, 5°N to 90°N, 0° to 10°W"),
+    ],
+)
+def test_the_grid_in_words(limits: tuple[float, float, float, float], text: str) -> None:
+    grid = {"kind": "regular", "latitudes": 18, "longitudes": 36}
+    grid |= dict(zip(("south", "north", "west", "east"), limits, strict=True))
+    block = compared_section(Results(made_up_scores(), {**made_up_facts(members=0), "grid": grid})).blocks[0]
+    assert isinstance(block, Facts)
+    assert dict(block.items)["Grid"] == text
+    assert dict(block.items)["Members"] == "none (deterministic)"
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "shown"), [(12.34567, 4, 2), (0.5, 3, 3), (0.0, 4, 0), (1013.2, 3, 0), (99420.0, 2, 0)]
+)
+def test_a_number_has_at_most_four_digits(value: float, decimals: int, shown: int) -> None:
+    assert number(np.array([value]), 0, decimals).decimals == shown

@@ -283,3 +283,13 @@ def test_regions_are_weighted_means_over_their_points() -> None:
     error = forecast[0].values.astype(float) - truth[0].values
     assert found["region"].values.tolist() == names
     np.testing.assert_allclose(found, [(error * w).sum() / w.sum() for w in weights], rtol=1e-10)
+
+
+def test_units_are_brought_to_one() -> None:
+    places = {"latitude": [-45.0, 45.0], "longitude": [0.0, 90.0, 180.0, 270.0]}
+    celsius = xr.DataArray(np.full((2, 4), 10.0, np.float32), places, attrs={"units": "degC"})
+    kelvin = xr.DataArray(np.full((2, 4), 284.15, np.float32), places, attrs={"units": "K"})
+    # float32 near 280 has steps of 3e-5
+    assert float(fields.rmse(celsius, kelvin)) == pytest.approx(1.0, abs=1e-4)
+    with pytest.raises(UserError, match="does not measure the same"):
+        fields.rmse(celsius, kelvin.assign_attrs(units="Pa"))

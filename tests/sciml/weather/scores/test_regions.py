@@ -58,7 +58,7 @@ def test_a_mask_is_a_region() -> None:
     names, weights = region_weights(DEGREE, {"land": land, "box": Box(0, 10, 0, 10)})
     assert names == ["land", "box"]
     np.testing.assert_array_equal(weights[0], area_weights(DEGREE) * land.values)
-    with pytest.raises(UserError, match="181 x 360 points of the grid, but is 180 x 360"):
+    with pytest.raises(UserError, match="mask of region .land. is on another grid"):
         region_weights(DEGREE, {"land": land[1:]})
     with pytest.raises(UserError, match="least value"):
         region_weights(DEGREE, {"land": land - 1})
@@ -111,3 +111,16 @@ def test_weatherbench_2_lets_a_region_reach_the_poles() -> None:
 def test_the_globe_is_every_point() -> None:
     assert (region_weights(DEGREE, ["global"])[1] == region_weights(DEGREE)[1]).all()
     assert len(REGIONS) == len(set(REGIONS))
+
+
+def test_a_mask_belongs_to_its_coordinates() -> None:
+    latitude, longitude = DEGREE.latitude, DEGREE.longitude
+    mask = xr.DataArray(
+        (latitude > 0)[:, None] * np.ones(len(longitude)), {"latitude": latitude, "longitude": longitude}
+    )
+    turned = mask.isel(latitude=slice(None, None, -1))
+    np.testing.assert_array_equal(
+        region_weights(DEGREE, {"north": turned})[1], region_weights(DEGREE, {"north": mask})[1]
+    )
+    with pytest.raises(UserError, match="mask of region 'north' is on another grid"):
+        region_weights(DEGREE, {"north": mask.assign_coords(latitude=latitude + 0.5)})

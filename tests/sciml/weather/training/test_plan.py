@@ -57,7 +57,7 @@ def order(plan: Plan) -> list[int]:
 ANY: Any = {"batch_size": st.integers(1, 7), "shuffle_blocks": st.integers(1, 6), "seed": st.integers(0, 2**63 - 1)}
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(samples=SOME, epoch=st.integers(0, 99), **ANY)
 def test_an_epoch_has_each_sample_once_and_each_block_once(
     samples: SampleFrames, epoch: int, batch_size: int, shuffle_blocks: int, seed: int
@@ -70,7 +70,7 @@ def test_an_epoch_has_each_sample_once_and_each_block_once(
     assert order(shuffled_plan(samples, **options)) == order(plan)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(samples=SOME, start=st.integers(0, 40), **ANY)
 def test_a_resumed_epoch_has_the_rest(
     samples: SampleFrames, start: int, batch_size: int, shuffle_blocks: int, seed: int
@@ -82,7 +82,7 @@ def test_a_resumed_epoch_has_the_rest(
     assert rest.live_frames <= whole.live_frames
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(samples=SOME, world=st.integers(2, 4), epoch=st.integers(0, 5), **ANY)
 def test_processes_share_samples_and_blocks(
     samples: SampleFrames, world: int, epoch: int, batch_size: int, shuffle_blocks: int, seed: int
@@ -102,7 +102,7 @@ def test_processes_share_samples_and_blocks(
         assert not blocks[0] & blocks[1]
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(samples=sample_frames(), world=st.integers(1, 4), batch_size=st.integers(1, 7), start=st.integers(0, 4))
 def test_in_order_all_processes_have_all_samples(
     samples: SampleFrames, world: int, batch_size: int, start: int

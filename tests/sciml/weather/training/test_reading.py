@@ -84,6 +84,22 @@ def test_small_chunks_are_joined(data: xr.Dataset, monkeypatch: pytest.MonkeyPat
     assert FrameReader(lazy, ["t2m"]).edges.tolist() == [0, 10, 20, 30, 40]
 
 
+def test_chunks_of_times_that_nobody_wants_are_not_read(stored: Callable[..., Any], data: xr.Dataset) -> None:
+    lazy, store = stored(data, times=1)
+    reader = FrameReader(lazy, ["t2m", "u10"], least_times=10)
+    out = np.zeros((2, *reader.frame_shape), np.float32)
+    reader.read(np.array([11, 17]), list(out))
+    np.testing.assert_array_equal(out[:, 0], data["t2m"][[11, 17]])
+    assert sorted(store.reads) == ["t2m/c/11/0/0", "t2m/c/17/0/0", "u10/c/11/0/0", "u10/c/17/0/0"]
+
+
+def test_pieces_of_one_chunk_share_it(stored: Callable[..., Any], data: xr.Dataset) -> None:
+    lazy, store = stored(data, times=8)
+    reader = FrameReader(lazy.chunk(time=4), FIELDS, least_times=8)
+    np.testing.assert_array_equal(everything(reader), expected(data))
+    assert set(store.reads.values()) == {1}
+
+
 @pytest.mark.parametrize("lazy", [False, True])
 def test_data_without_dask(stored: Callable[..., Any], data: xr.Dataset, lazy: bool) -> None:
     if lazy:
@@ -133,11 +149,11 @@ def test_the_users_scheduler_is_left_alone(data: xr.Dataset) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("t2", "the data have t2m, u10, z"),
-        ("z", "given at 500, 850 hPa"),
-        ("z501", "given at 500, 850 hPa"),
-        ("t2m500", "the data have"),
-        ("500", "the data have"),
+        ("t2", "did you mean `t2m`"),
+        ("z", "`z` has levels: write z500, z850"),
+        ("z501", "z is there at 500, 850 hPa only"),
+        ("t2m500", "no field `t2m500`"),
+        ("500", "no field `500`"),
     ],
 )
 def test_an_unknown_field_is_refused(data: xr.Dataset, name: str, words: str) -> None:
