@@ -89,7 +89,7 @@ def with_zeros(dataset: xr.Dataset, repairs: Repairs) -> xr.Dataset:
 
     zarr fills arrays of format 2 with 0 unless it is told otherwise, and a coordinate has no missing values in CF.
     """
-    zeros_lost = [str(name) for name, array in dataset.variables.items() if _is_filled_with_zero(array)]
+    zeros_lost = [str(name) for name, array in dataset.variables.items() if is_filled_with_zero(array)]
     lost_values = [f"`{name}`" for name in sorted(zeros_lost) if name in dataset.data_vars]
     if lost_values:
         repairs.add(
@@ -108,7 +108,8 @@ def with_zeros(dataset: xr.Dataset, repairs: Repairs) -> xr.Dataset:
     return dataset
 
 
-def _is_filled_with_zero(array: xr.Variable) -> bool:
+def is_filled_with_zero(array: xr.Variable) -> bool:
+    """Whether xarray takes the zeros of a float array as missing."""
     fill = array.encoding.get("_FillValue")
     is_zero = isinstance(fill, int | float | np.number) and bool(fill == 0)
     return is_zero and "scale_factor" not in array.encoding and array.dtype.kind == "f"
@@ -219,6 +220,8 @@ def ordered_horizontally(dataset: xr.Dataset, latitude: str, source: str, repair
                 f"{source}: {len(twice)} longitudes repeat. Drop the columns that are there twice: "
                 "ds.drop_duplicates('longitude')."
             )
+        first = kept[np.searchsorted(around[kept], around[twice[0]] - _SAME_DEGREES)]
+        _check_same_column(dataset, int(first), int(twice[0]), source)
         repairs.add(
             f"The column at longitude {columns[twice[0]]:g} repeats that at {around[twice[0]]:g} and was dropped."
         )
@@ -227,6 +230,19 @@ def ordered_horizontally(dataset: xr.Dataset, latitude: str, source: str, repair
         repairs.add("The region crosses Greenwich, so that its longitudes in 0..360 have a gap.")
     dataset = dataset.isel(latitude=_as_slice(row_order), longitude=_as_slice(kept))
     return dataset.assign_coords(latitude=("latitude", rows[row_order]), longitude=("longitude", around[kept]))
+
+
+def _check_same_column(dataset: xr.Dataset, first: int, second: int, source: str) -> None:
+    """Refuses two columns of one longitude that hold different values, seen in the first field of each variable."""
+    for name, array in dataset.data_vars.items():
+        if "longitude" in array.dims:
+            field = array.isel({dim: 0 for dim in array.dims if dim not in ("latitude", "longitude")})
+            one, other = (field.isel(longitude=column).values for column in (first, second))
+            if not np.allclose(one, other, rtol=1e-6, equal_nan=True):
+                raise UserError(
+                    f"{source}: two columns are at longitude {float(array['longitude'][first]) % 360:g}, but `{name}` "
+                    "differs between them. Drop one of them: ds.isel(longitude=slice(None, -1))."
+                )
 
 
 def _as_slice(order: np.ndarray) -> slice | np.ndarray:

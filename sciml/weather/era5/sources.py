@@ -20,11 +20,13 @@ from sciml.core.catalogue import user_path
 from sciml.core.errors import UserError
 from sciml.weather.era5.classic import check_length
 from sciml.weather.era5.codecs import check_folder, check_remote, check_zip
+from sciml.weather.era5.coordinates import is_filled_with_zero
 from sciml.weather.era5.formats import format_of
 from sciml.weather.era5.grib import open_grib
 from sciml.weather.era5.remote import download, is_url, remote_format, unpack, unreachable
 from sciml.weather.era5.repairs import Repairs
 from sciml.weather.era5.request import Request
+from sciml.weather.variables import Variable, find_variable
 
 Source = str | Path | xr.Dataset | xr.DataArray | Sequence[str | Path | xr.Dataset | xr.DataArray]
 
@@ -115,7 +117,7 @@ def _open_url(url: str, request: Request, repairs: Repairs) -> Iterator[Raw]:
     elif remote_format(url, request.storage_options) == "zarr":
         try:
             check_remote(url, request.storage_options)
-            dataset = _open(url, ZarrBackendEntrypoint, storage_options=dict(request.storage_options) or None)
+            dataset = _open_zarr(url, repairs, storage_options=dict(request.storage_options) or None)
             yield Raw(url, dataset, tokenize(url))
         except UserError:
             raise
@@ -142,11 +144,11 @@ def _open_path(path: Path, request: Request, repairs: Repairs) -> Iterator[Raw]:
         if unpacked.stores:
             check_zip(path)
         for folder in unpacked.stores:
-            yield _zarr_in_zip(path, folder)
+            yield _zarr_in_zip(path, folder, repairs)
     elif kind == "zarr":
         check_folder(path)
         try:
-            dataset = _open(str(path), ZarrBackendEntrypoint)
+            dataset = _open_zarr(str(path), repairs)
         except Exception as error:  # a damaged store fails in whatever reads its metadata
             raise UserError(
                 f"{path}: the Zarr store cannot be opened ({_first_line(error)}). Copy it again."
@@ -175,13 +177,34 @@ def _open(place: Any, engine: type[BackendEntrypoint], **more: Any) -> xr.Datase
         return xr.open_dataset(place, engine=engine, chunks=None, decode_times=False, decode_timedelta=False, **more)
 
 
-def _zarr_in_zip(path: Path, folder: str) -> Raw:
+def _open_zarr(place: Any, repairs: Repairs, **more: Any) -> xr.Dataset:
+    """A store, with zeros read as zeros where the fill value is 0 and 0 is a value that the variable has.
+
+    zarr gives arrays of format 2 the fill value 0 unless it is told otherwise, which xarray takes as missing.
+    """
+    dataset = _open(place, ZarrBackendEntrypoint, **more)
+    zeros = [str(name) for name, array in dataset.data_vars.items() if is_filled_with_zero(array.variable)]
+    values = [name for name in zeros if (variable := find_variable(name)) and _has_zero(variable)]
+    if values:
+        plain = _open(place, ZarrBackendEntrypoint, mask_and_scale=dict.fromkeys(values, False), **more)
+        for name in values:
+            plain[name].attrs.pop("_FillValue", None)
+        dataset = dataset.assign({name: plain[name] for name in values})
+        repairs.add(f"The fill value of {', '.join(f'`{name}`' for name in values)} is 0; zeros were read as 0.")
+    return dataset
+
+
+def _has_zero(variable: Variable) -> bool:
+    return variable.smallest <= 0 <= variable.largest and not variable.has_mask
+
+
+def _zarr_in_zip(path: Path, folder: str, repairs: Repairs) -> Raw:
     from zarr.storage import ZipStore
 
     try:
         store = ZipStore(path, mode="r")
         # xarray looks for consolidated metadata at the root of the zip alone
-        dataset = _open(store, ZarrBackendEntrypoint, group=folder or None, consolidated=False)
+        dataset = _open_zarr(store, repairs, group=folder or None, consolidated=False)
     except Exception as error:
         raise UserError(
             f"{path}: the Zarr store in it cannot be opened ({_first_line(error)}). Copy it again."

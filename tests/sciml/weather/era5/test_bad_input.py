@@ -316,12 +316,24 @@ def test_zeros_of_coordinates_in_zarr_of_format_2(made: Made, tmp_path: Path) ->
     np.testing.assert_array_equal(opened["t2m"], source["t2m"])
     for axis in source.dims:
         assert f"The 0 of `{axis}` was marked as missing" in opened.attrs["repairs"]
-    # of values nobody but the user can tell, who is told
-    np.testing.assert_array_equal(opened["tp"], source["tp"].where(source["tp"] > 0))
-    assert "The fill value of `t2m`, `tp` is 0" in opened.attrs["repairs"]
+    # rain may be 0, and no temperature is 0 K
+    np.testing.assert_array_equal(opened["tp"], source["tp"])
+    assert "The fill value of `tp` is 0; zeros were read as 0." in opened.attrs["repairs"]
+    assert "The fill value of `t2m` is 0, so that each 0 is read as missing." in opened.attrs["repairs"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of metadata that is not consolidated
         unmasked = xr.open_zarr(tmp_path / "era5.zarr", mask_and_scale=False)
     again = open_era5(unmasked)
     np.testing.assert_array_equal(again["tp"], source["tp"])
     assert "is 0" not in again.attrs["repairs"]
+
+
+def test_two_columns_of_one_longitude_that_differ(made: Made) -> None:
+    source = made(("t2m",))
+    first = source.isel(longitude=[0]).assign_coords(longitude=source["longitude"].values[:1] + 360)
+    same = xr.concat([source, first], "longitude")
+    assert "repeats that at" in open_era5(same).attrs["repairs"]
+    other = xr.concat([source, (first + 20).assign_attrs(first.attrs)], "longitude")
+    other["t2m"].attrs = dict(source["t2m"].attrs)
+    with pytest.raises(UserError, match="two columns are at longitude 0, but `t2m` differs"):
+        open_era5(other)
