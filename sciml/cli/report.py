@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from sciml.core.catalogue import user_path
+from sciml.core.errors import UserError
 
 EXAMPLES = """\
   sciml report runs/si-painn
@@ -22,7 +23,14 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
     if (folder / "scores.json").is_file() and not (folder / "run.json").is_file():
         with needs_extra("weather"):
             from sciml.weather.scorecard import write_scorecard
-        print(write_scorecard(folder))
+        try:
+            print(write_scorecard(folder))
+        except UserError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UserError(
+                f"{folder}/scores.json is not as `sciml score` writes it: {error!r}. Score again."
+            ) from error
         return 0
     trained, domain = trained_run(arguments.run)
     print(domain.report(trained))

@@ -115,10 +115,17 @@ def test_from_years_of_analyses_to_a_scorecard(tmp_path: Path, capsys: pytest.Ca
     assert set(rows[24.0]["rmse"]) == {"model", "persistence", "climatology"}
     with xr.open_dataset(output / "scores.nc", engine="netcdf4") as scores:
         assert {"acc", "sedi", "rmse_low", "power", "bias_map"} <= set(scores)
+    assert main(["report", str(output)]) == 0
+    (output / "mine.txt").write_text("mine")
     capsys.readouterr()
     assert main(scoring) == 2
     assert "holds a scorecard already" in capsys.readouterr().err
     assert main([*scoring, "--overwrite", "--leads", "24", "--baselines", "none"]) == 0
+    assert (output / "mine.txt").read_text() == "mine"
+    (output / "scores.json").write_text('{"period": 5, "cases": 5}')
+    capsys.readouterr()
+    assert main(["report", str(output)]) == 2
+    assert "is not as `sciml score` writes it" in capsys.readouterr().err
     assert main([*making, "--min-years", "1"]) == 2
     assert "is there already" in capsys.readouterr().err
 

@@ -93,7 +93,7 @@ def score_case(plan: Plan, case: Case) -> dict[str, Any]:
         return facts
     series = _Series.of(plan, case, field, at)
     models = {model: series.forecasts(plan, model) for model in plan.models}
-    if not models[plan.models[0]]:
+    if not models[plan.models[0]] or not np.isfinite(series.truth).any():
         return facts
     height = int(np.nanargmax(signal.sign * series.truth))
     unit = str(plan.truth[field.variable].attrs["units"])
