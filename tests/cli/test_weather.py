@@ -120,7 +120,9 @@ def test_from_years_of_analyses_to_a_scorecard(tmp_path: Path, capsys: pytest.Ca
     capsys.readouterr()
     assert main(scoring) == 2
     assert "holds a scorecard already" in capsys.readouterr().err
-    assert main([*scoring, "--overwrite", "--leads", "24", "--baselines", "none"]) == 0
+    assert main([*scoring, "--overwrite", "--leads", "24", "--baselines", "none", "--name", "truth"]) == 0
+    with xr.open_dataset(output / "scores.nc", engine="netcdf4") as scores:
+        assert read_json(output / "scores.json")["forecast"] == scores["model"].values[0] == "truth (forecast)"
     assert (output / "mine.txt").read_text() == "mine"
     (output / "scores.json").write_text('{"period": 5, "cases": 5}')
     capsys.readouterr()

@@ -173,7 +173,7 @@ def open_plan(request: ScoreRequest) -> tuple[Plan, dict[str, Any]]:
     plan = make_plan(name, forecast, truth, climatology, _with_dry_limit(request.options, truth, climatology))
     grid = plan.grid
     return plan, {
-        "forecast": name,
+        "forecast": plan.models[0],
         "truth": request.truth,
         "climatology": request.climatology,
         "period": [str(plan.initial_times[0])[:16], str(plan.initial_times[-1])[:16]],
