@@ -5,7 +5,7 @@ Shapes: i initial times, l lead times, m members, z levels, y latitudes, x longi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,16 +72,18 @@ class Scorer:
             z = block.levels.start + number
             normal_cyx = None if normal is None else normal[:, z]
             models: dict[str, Fields] = {}
-            members = None
+            members = missing = None
             for model in plan.models:
                 if forecast is not None and model == plan.models[0]:
                     own = forecast[..., number, :, :]
                     members = own if plan.members else None
                     models[model] = own.mean(2) if plan.members else own
                 elif model == "persistence":
-                    models[model] = _where_known(models, self._persistence(rows[:, z], row_of))
+                    models[model] = _without(missing, self._persistence(rows[:, z], row_of))
                 elif normal_cyx is not None:
-                    models[model] = _where_known(models, normal_cyx[valid_row])
+                    models[model] = _without(missing, normal_cyx[valid_row])
+                if model == plan.models[0] and model in models:
+                    missing = np.isnan(models[model])
             yield Material(
                 str(field),
                 models,
@@ -120,11 +122,9 @@ class Scorer:
         return ClimateAtLead(self.climatology, name, self.plan.valid_times[block.times, block.leads], z)
 
 
-def _where_known(models: Mapping[str, Fields], baseline: Fields) -> Fields:
-    """A baseline where the first model has a value: both are scored on the same points."""
-    first = next(iter(models.values()), baseline)
-    missing = np.isnan(first)
-    return np.where(missing, np.float32(np.nan), baseline) if missing.any() else baseline
+def _without(missing: NDArray[np.bool_] | None, baseline: Fields) -> Fields:
+    """A baseline where the first model has a value, as both are scored on the same points."""
+    return baseline if missing is None or not missing.any() else np.where(missing, np.float32(np.nan), baseline)
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,7 @@ class FieldSums:
     """Sums over the points of regions, each weighted by area: [..., r].
 
     Of the anomaly sums, which are 0 without a climatology, a forecast's anomaly is forecast minus climatology. Scores
-    take the
-    axis, or axes, of what the mean goes over: initial times, as a rule; `()` is none.
+    take the axis, or axes, of what the mean goes over: initial times, as a rule; `()` is none.
     """
 
     weight: Sums

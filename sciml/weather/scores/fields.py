@@ -121,9 +121,8 @@ def rmse(forecast: xr.DataArray, truth: xr.DataArray, **options: Any) -> xr.Data
     """Root mean squared error, its root after the mean over space and time. Options as in `field_scores`.
 
     With `over=()` the root is of each initial time; the mean of those is WeatherBench 2's `RMSESqrtBeforeTimeAvg`.
-    Missing
-    points: all points of all times weigh alike by area, as in WeatherBench-X, `scores` and `xskillscore`; WeatherBench
-    2 takes each time's mean first, which differs where other points are missing at other times.
+    Missing points: all points of all times weigh alike by area, as in WeatherBench-X, `scores` and `xskillscore`;
+    WeatherBench 2 takes each time's mean first, which differs where other points are missing at other times.
 
     >>> grid = {"latitude": [-45.0, 45.0], "longitude": [0.0, 90.0, 180.0, 270.0]}
     >>> truth = xr.DataArray(np.zeros((2, 4), np.float32), grid)
