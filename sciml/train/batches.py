@@ -13,11 +13,11 @@ from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 
 from sciml.train.config import TrainConfig
 from sciml.train.precision import doubled
-from sciml.train.problem import Problem, Samples
+from sciml.train.problem import BatchSource, Problem, Samples
 from sciml.train.progress import Progress
 from sciml.train.ranks import rank
 from sciml.train.seeding import mix
@@ -73,29 +73,71 @@ class ValidationBatches(Sampler[list[int]]):
             yield share[start : start + self.batch_size]
 
 
+class SourceBatches(IterableDataset[Batch]):
+    """This process's batches of a `BatchSource`: shuffled, without those done, or in order."""
+
+    def __init__(self, source: BatchSource, config: TrainConfig, progress: Progress, shuffle: bool) -> None:
+        self.source, self.config, self.progress, self.shuffle = source, config, progress, shuffle
+
+    def __len__(self) -> int:
+        """Of a shuffled epoch, those that are done among them."""
+        return self.source.batches_per_epoch(self.config.batch_size, self.config.devices)
+
+    def __iter__(self) -> Iterator[Batch]:
+        config, progress = self.config, self.progress
+        batches = self.source.batches(
+            config.batch_size,
+            seed=config.seed,
+            epoch=progress.epoch if self.shuffle else 0,
+            rank=rank(),
+            world=config.devices,
+            start=progress.batch if self.shuffle else 0,
+            shuffle=self.shuffle,
+        )
+        for data, samples in batches:
+            yield Batch(map_tensors(doubled, data) if config.precision == "float64" else data, samples)
+
+
 class Loaders:
     """This process's batches: `train`, shuffled anew each epoch, and `validation`."""
 
     def __init__(self, problem: Problem, config: TrainConfig, progress: Progress) -> None:
-        n_train, n_validation = len(problem.train_data), len(problem.validation_data)
-        collate = Collate(problem.collate, double=config.precision == "float64")
-        train = TrainBatches(n_train, config.batch_size, config.seed, config.devices, progress)
-        validation = ValidationBatches(n_validation, config.batch_size, config.devices)
-        self.batches_per_epoch = len(train)
-        self.train = _loader(problem.train_data, train, collate, config.workers)
-        self.validation = _loader(problem.validation_data, validation, collate, config.workers)
+        self.batches_per_epoch, self.train = _train_loader(problem, config, progress)
+        self.validation = _validation_loader(problem, config, progress)
 
 
-def _loader(data: Samples, batches: Iterable[list[int]], collate: Collate, workers: int) -> DataLoader[Batch]:
+def _train_loader(problem: Problem, config: TrainConfig, progress: Progress) -> tuple[int, DataLoader[Batch]]:
+    data = problem.train_data
+    if isinstance(data, BatchSource):
+        batches = SourceBatches(data, config, progress, shuffle=True)
+        return len(batches), _source_loader(batches)
+    indices = TrainBatches(len(data), config.batch_size, config.seed, config.devices, progress)
+    return len(indices), _loader(problem, data, indices, config)
+
+
+def _validation_loader(problem: Problem, config: TrainConfig, progress: Progress) -> DataLoader[Batch]:
+    data = problem.validation_data
+    if isinstance(data, BatchSource):
+        return _source_loader(SourceBatches(data, config, progress, shuffle=False))
+    return _loader(problem, data, ValidationBatches(len(data), config.batch_size, config.devices), config)
+
+
+def _loader(problem: Problem, data: Samples, batches: Iterable[list[int]], config: TrainConfig) -> DataLoader[Batch]:
+    assert problem.collate is not None, "a Problem with Samples needs collate"
     return DataLoader(
         cast("Dataset[Any]", data),
         batch_sampler=batches,
-        collate_fn=collate,
-        num_workers=workers,
-        persistent_workers=workers > 0,
+        collate_fn=Collate(problem.collate, double=config.precision == "float64"),
+        num_workers=config.workers,
+        persistent_workers=config.workers > 0,
         # its own, so that making an iterator leaves the generator that the network uses as it is
         generator=torch.Generator(),
     )
+
+
+def _source_loader(batches: Dataset[Batch]) -> DataLoader[Batch]:
+    # a source reads with threads of its own; workers would each go through all of it
+    return DataLoader(batches, batch_size=None, num_workers=0, generator=torch.Generator())
 
 
 def map_tensors(function: Callable[[Tensor], Tensor], batch: Any) -> Any:

@@ -110,6 +110,8 @@ class TrainingModule(LightningModule):
         return Batch(map_tensors(lambda tensor: tensor.to(device, non_blocking=True), batch.data), batch.samples)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        if self.problem.on_progress is not None:
+            self.problem.on_progress(self.fraction_done)
         losses = self.problem.loss(self.network, batch.data)
         if "loss" not in losses:
             raise KeyError(f"Problem.loss must return a scalar called 'loss', but returned {sorted(losses)}.")

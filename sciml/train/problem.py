@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -18,6 +18,26 @@ class Samples(Protocol):
     def __getitem__(self, index: int, /) -> Any: ...
 
 
+@runtime_checkable
+class BatchSource(Protocol):
+    """Data that makes batches itself, such as files of which it reads each part once an epoch."""
+
+    def __len__(self) -> int: ...
+
+    def batches_per_epoch(self, batch_size: int, world: int, /) -> int:
+        """Batches of each of `world` processes in a shuffled epoch, as many for each."""
+        ...
+
+    def batches(
+        self, batch_size: int, /, *, seed: int, epoch: int, rank: int, world: int, start: int, shuffle: bool
+    ) -> Iterable[tuple[Any, int]]:
+        """This process's batches of an epoch from batch `start` on, each with its number of samples.
+
+        A pure function of its arguments. Without `shuffle` all samples, each in one process, come in their order.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Problem:
     """One training task.
@@ -30,17 +50,20 @@ class Problem:
             "_rmse" the sum is of squares and the root is taken; others are means.
         train_data: samples to learn from.
         validation_data: samples to choose the best weights by.
-        collate: a list of samples to one batch.
+        collate: a list of samples to one batch; None where both data are a `BatchSource`.
         validation_loss: from the averaged metrics to the number that is monitored, less is better; None takes the mean
             of "loss" over the validation samples.
+        on_progress: called before each step with the fraction of the training that is done, for a loss that changes on
+            the way, as by longer roll-outs.
         metadata: JSON that goes into each checkpoint: domain, config, elements, units, normalisation, data fingerprint.
     """
 
     network: nn.Module
     loss: Callable[[nn.Module, Any], dict[str, Tensor]]
     metrics: Callable[[nn.Module, Any], dict[str, tuple[Tensor, Tensor]]]
-    train_data: Samples
-    validation_data: Samples
-    collate: Callable[[Sequence[Any]], Any]
+    train_data: Samples | BatchSource
+    validation_data: Samples | BatchSource
+    collate: Callable[[Sequence[Any]], Any] | None = None
     validation_loss: Callable[[dict[str, float]], float] | None = None
+    on_progress: Callable[[float], None] | None = None
     metadata: dict[str, Any] = field(default_factory=dict)

@@ -329,6 +329,39 @@ def test_interrupted_and_resumed_with_soap(toy: ModuleType, new_run: NewRun) -> 
     assert_same_end(unbroken, run)
 
 
+def with_sources(toy: ModuleType, problem: Problem) -> Problem:
+    return dataclasses.replace(
+        problem,
+        train_data=toy.Source(problem.train_data),
+        validation_data=toy.Source(problem.validation_data),
+        collate=None,
+    )
+
+
+def test_data_that_make_their_own_batches(toy: ModuleType, new_run: NewRun, unbroken: Run) -> None:
+    """The same batches give the same weights, also when stopped in the middle of an epoch."""
+    fit(with_sources(toy, toy.make_problem(score="worse")), RESUMABLE, whole := new_run("whole"))
+    assert_same_end(unbroken, whole)
+    problem = after_steps(toy.make_problem(score="worse"), 8, lambda losses: os.kill(os.getpid(), signal.SIGINT))
+    fit(with_sources(toy, problem), RESUMABLE, run := new_run("a"))
+    fit(with_sources(toy, toy.make_problem(score="worse")), RESUMABLE, run, resume=True)
+    assert_same_end(unbroken, run)
+
+
+def test_a_source_in_double_precision(toy: ModuleType, new_run: NewRun) -> None:
+    config = dataclasses.replace(QUICK, precision="float64")
+    fit(toy.make_problem(), config, of_samples := new_run("samples"))
+    fit(with_sources(toy, toy.make_problem()), config, of_source := new_run("source"))
+    assert_same_end(of_samples, of_source)
+
+
+def test_the_loss_hears_how_far_training_is(toy: ModuleType, new_run: NewRun) -> None:
+    heard: list[float] = []
+    fit(dataclasses.replace(toy.make_problem(), on_progress=heard.append), QUICK, new_run("a"))
+    steps = len(heard)
+    assert heard == [step / steps for step in range(steps)]
+
+
 def test_interrupted_between_steps(toy: ModuleType, new_run: NewRun, unbroken: Run) -> None:
     """SIGTERM in the middle of a validation: it is done with, logged, and the next step is the last."""
     run, problem = new_run("a"), toy.make_problem(score="worse")

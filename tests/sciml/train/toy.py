@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from sciml.core.runs import Run
+from sciml.train.batches import TrainBatches, ValidationBatches
 from sciml.train.config import TrainConfig
 from sciml.train.problem import Problem
+from sciml.train.progress import Progress
 from sciml.train.run import fit
 
 
@@ -80,6 +83,30 @@ def make_problem(
         validation_loss=scores[score],
         metadata={"domain": "toy"},
     )
+
+
+class Source:
+    """A BatchSource with the very batches that the trainer makes of the samples itself."""
+
+    def __init__(self, samples: list[dict[str, Tensor]]) -> None:
+        self.samples = samples
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def batches_per_epoch(self, batch_size: int, world: int) -> int:
+        return len(TrainBatches(len(self), batch_size, 0, world, Progress()))
+
+    def batches(
+        self, batch_size: int, *, seed: int, epoch: int, rank: int, world: int, start: int, shuffle: bool
+    ) -> Iterator[tuple[dict[str, Tensor], int]]:
+        assert rank < world
+        if shuffle:
+            indices = TrainBatches(len(self), batch_size, seed, world, Progress(epoch=epoch, batch=start))
+        else:
+            indices = ValidationBatches(len(self), batch_size, world)
+        for batch in indices:
+            yield collate([self.samples[i] for i in batch]), len(batch)
 
 
 if __name__ == "__main__":
