@@ -1,0 +1,300 @@
+"""Recipe `nature-run`: years of weather of a SPEEDY-physics model, as canonical datasets for training and testing.
+
+The model, jcm, needs packages that ours must not have, so it runs in an environment of its own: the interpreter that
+`SCIML_JCM_PYTHON` names, or one that is made in the cache folder. Its chunks are brought to pressure levels and written
+year by year of each split; what is there already is not made again.
+
+Shapes: t times, l sigma levels, p pressure levels, x longitudes, y latitudes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import venv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from sciml.core.catalogue import cache_dir, user_path
+from sciml.core.errors import UserError
+from sciml.weather.recipes.sigma_levels import GRAVITY_M_S2, SigmaColumn, to_levels
+from sciml.weather.regrid import regrid
+from sciml.weather.writing import write_dataset
+
+Arrays = dict[str, NDArray[Any]]
+
+MODEL = Path(__file__).with_name("speedy_model.py")
+# as speedy_model.py has it
+CHUNK_DAYS = 5
+# times in a chunk of Zarr: two days
+_TIMES = 8
+# the reference of the model's normalised surface pressure (jcm/constants.py, p0)
+_REFERENCE_PRESSURE_PA = 1e5
+_WATER_KG_M3 = 1000.0
+UNITS = {
+    "z": "m2 s-2",
+    "t": "K",
+    "u": "m s-1",
+    "v": "m s-1",
+    "q": "kg kg-1",
+    "t2m": "K",
+    "u10": "m s-1",
+    "v10": "m s-1",
+    "msl": "Pa",
+    "sp": "Pa",
+    "tp": "m",
+    "lsm": "1",
+}
+
+
+@dataclass(frozen=True)
+class NatureRun:
+    """The `recipe:` of a nature run's dataset.yaml.
+
+    Attributes:
+        packages: with versions, of the model's environment.
+        start: the day on which the model is at rest.
+        splits: first and last year by split.
+        levels_hpa: pressure levels.
+        sample: a part small enough to be shipped: its grid, levels_hpa, and how many times of each split.
+    """
+
+    packages: tuple[str, ...]
+    start: date
+    splits: dict[str, tuple[int, int]]
+    levels_hpa: tuple[float, ...]
+    sample: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, recipe: dict[str, Any]) -> NatureRun:
+        return cls(
+            tuple(recipe["packages"]),
+            date.fromisoformat(str(recipe["start"])),
+            {split: (int(years[0]), int(years[1])) for split, years in recipe["splits"].items()},
+            tuple(float(level) for level in recipe["levels_hpa"]),
+            recipe["sample"],
+        )
+
+    @property
+    def days(self) -> int:
+        """To integrate, in whole chunks."""
+        last = date(max(year for _, year in self.splits.values()), 12, 31)
+        return -(-((last - self.start).days + 1) // CHUNK_DAYS) * CHUNK_DAYS
+
+
+def make(
+    dataset_yaml: dict[str, Any], out_dir: Path, work_dir: Path, *, workers: int = 1, limit: int | None = None
+) -> None:
+    """Integrates the model and writes `<split>.zarr` and `static.nc`.
+
+    A stopped run continues from its last five days. `workers` is not used: one state follows from the other.
+
+    Args:
+        limit: days after the first day of the first split, for a trial; only times up to there are written.
+
+    Raises:
+        UserError: the environment of the model cannot be made, or the model stops.
+    """
+    run = NatureRun.of(dataset_yaml["recipe"])
+    days = run.days if limit is None else _trial_days(run, limit)
+    python = model_python(run.packages)
+    _integrate(python, work_dir, run, days)
+    write_dataset(static_fields(work_dir), out_dir / "static.nc")
+    for split, (first, last) in run.splits.items():
+        target = out_dir / f"{split}.zarr"
+        if target.exists():
+            continue
+        times = slice(f"{first}-01-01", f"{last}-12-31")
+        weather = canonical(work_dir, run.levels_hpa).sel(time=times)
+        if weather.sizes["time"]:
+            write_dataset(_described(weather, dataset_yaml), target)
+    if limit is None:
+        write_sample(out_dir, run.sample)
+
+
+def write_sample(folder: Path, sample: Mapping[str, Any]) -> None:
+    """Writes sample-<split>.nc and sample-static.nc: the first times of each split on a coarse grid and a few levels.
+
+    Args:
+        folder: with the splits.
+        sample: `recipe.sample` of dataset.yaml.
+    """
+    grid, levels = sample["grid"], [float(level) for level in sample["levels_hpa"]]
+    for split, number in sample["times"].items():
+        with xr.open_zarr(folder / f"{split}.zarr") as whole:
+            part = regrid(whole.isel(time=slice(0, number)).sel(level=levels).load(), grid)
+        write_dataset(part, folder / f"sample-{split}.nc", packed=True)
+    with xr.open_dataset(folder / "static.nc", engine="netcdf4") as whole:
+        write_dataset(regrid(whole.load(), grid), folder / "sample-static.nc")
+
+
+def model_python(packages: tuple[str, ...]) -> Path:
+    """The interpreter of an environment with the model.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    if chosen := os.environ.get("SCIML_JCM_PYTHON"):
+        if not (python := user_path(chosen)).is_file():
+            raise UserError(f"SCIML_JCM_PYTHON needs to name a Python interpreter with jcm, but there is no {python}.")
+        return python
+    place = cache_dir() / "environments" / "-".join(packages).replace("==", "-")
+    python, ready = place / "bin" / "python", place / "ready"
+    if ready.is_file():
+        return python
+    print(f"making an environment with {' and '.join(packages)} in {place}", flush=True)
+    try:
+        venv.create(place, with_pip=True, clear=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *packages], check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise UserError(
+            f"cannot install {' '.join(packages)} in {place}: {error}. Install it in an environment of your own and "
+            "name its interpreter in SCIML_JCM_PYTHON."
+        ) from error
+    ready.touch()
+    return python
+
+
+def _trial_days(run: NatureRun, limit: int) -> int:
+    first = date(min(year for year, _ in run.splits.values()), 1, 1)
+    return -(-((first - run.start).days + limit) // CHUNK_DAYS) * CHUNK_DAYS
+
+
+def _integrate(python: Path, work: Path, run: NatureRun, days: int) -> None:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    work.mkdir(parents=True, exist_ok=True)
+    log = work / "model.log"
+    command = [str(python), str(MODEL), "run", str(work), "--start", run.start.isoformat(), "--days", str(days)]
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with (
+        log.open("a") as errors,
+        Progress(*columns, TimeRemainingColumn()) as progress,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+    ):
+        bar = progress.add_task("days of the model", total=days, completed=len(_chunks(work)) * CHUNK_DAYS)
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                progress.update(bar, completed=json.loads(line)["days"])
+        except KeyboardInterrupt:
+            process.terminate()
+            raise
+    if process.returncode:
+        last = (log.read_text().strip().splitlines() or ["no message"])[-1]
+        raise UserError(f"the model stopped: {last}. All of its words are in {log}.")
+
+
+# ---------------------------------------------------------------------------------------------- from sigma to canonical
+
+
+def _chunks(work: Path) -> list[Path]:
+    return sorted((work / "chunks").glob("*.npz"))
+
+
+def _load(path: Path) -> Arrays:
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def static_fields(work: Path) -> xr.Dataset:
+    """Land fraction and the surface's geopotential."""
+    grid = _load(work / "grid.npz")
+    place = {"latitude": grid["latitude"], "longitude": grid["longitude"]}
+    fields = {"lsm": grid["land_fraction"], "z": GRAVITY_M_S2 * grid["orography_m"]}
+    variables = {
+        name: (("latitude", "longitude"), values.T.astype(np.float32), {"units": UNITS[name]})
+        for name, values in fields.items()
+    }
+    return xr.Dataset(variables, coords=_with_units(place))
+
+
+def canonical(work: Path, levels_hpa: tuple[float, ...]) -> xr.Dataset:
+    """All chunks as one dataset with the names and units of ECMWF, lazily, a chunk at a time.
+
+    Raises:
+        UserError: there is no chunk.
+    """
+    import dask.array as da
+    from dask.delayed import delayed
+
+    paths = _chunks(work)
+    if not paths:
+        raise UserError(f"{work / 'chunks'} has no chunk of the model. Run the recipe again.")
+    grid = _load(work / "grid.npz")
+    times = [_times(path) for path in paths]
+    sizes = (len(levels_hpa), len(grid["latitude"]), len(grid["longitude"]))
+    chunk: Any = delayed(chunk_fields)
+    parts = [chunk(path, grid["sigma"], levels_hpa) for path in paths]
+    variables = {}
+    for name in UNITS:
+        if name == "lsm":
+            continue
+        dims = ("level", "latitude", "longitude") if name in "ztuvq" else ("latitude", "longitude")
+        shape = sizes if name in "ztuvq" else sizes[1:]
+        pieces = [
+            da.from_delayed(part[name], (len(time), *shape), np.float32)
+            for part, time in zip(parts, times, strict=True)
+        ]
+        attributes = {"units": UNITS[name]} | ({"accumulation_hours": 6} if name == "tp" else {})
+        variables[name] = (("time", *dims), da.concatenate(pieces), attributes)
+    place = {"latitude": grid["latitude"], "longitude": grid["longitude"], "level": np.array(levels_hpa)}
+    coords = _with_units(place) | {"time": np.concatenate(times)}
+    return xr.Dataset(variables, coords=coords)
+
+
+def _times(path: Path) -> NDArray[Any]:
+    with np.load(path, allow_pickle=False) as file:
+        return file["time"].astype("datetime64[s]").astype("datetime64[ns]")
+
+
+def chunk_fields(path: Path, sigma: NDArray[np.float64], levels_hpa: tuple[float, ...]) -> Arrays:
+    """The canonical fields of a chunk, float32, [t, p, y, x] or [t, y, x]."""
+    raw = _load(path)
+    surface_pressure = _REFERENCE_PRESSURE_PA * raw["normalized_surface_pressure"].astype(np.float64)
+    column = SigmaColumn(sigma, surface_pressure)
+    # levels first, as the column has them
+    upper = {name: np.moveaxis(raw[name].astype(np.float64), 1, 0) for name in "ztuvq"}
+    found = {name: np.moveaxis(values, 0, 1) for name, values in to_levels(column, upper, levels_hpa).items()}
+    found["msl"] = column.mean_sea_level_pressure(upper["z"], upper["t"])
+    found["sp"] = surface_pressure
+    found["tp"] = raw["rain_kg_m2"] / _WATER_KG_M3
+    found |= {name: raw[name] for name in ("t2m", "u10", "v10")}
+    return {name: np.ascontiguousarray(values.swapaxes(-1, -2), np.float32) for name, values in found.items()}
+
+
+def _with_units(place: Arrays) -> dict[str, Any]:
+    units = {"latitude": "degrees_north", "longitude": "degrees_east", "level": "hPa"}
+    return {name: (name, values, {"units": units[name]}) for name, values in place.items()}
+
+
+def _described(weather: xr.Dataset, dataset_yaml: dict[str, Any]) -> xr.Dataset:
+    about = {
+        "title": dataset_yaml["summary"],
+        "source": "jcm 3.0, SPEEDY physics, T31, 8 levels",
+        "Conventions": "CF-1.11",
+    }
+    return weather.assign_attrs(about).chunk(time=_TIMES, level=-1, latitude=-1, longitude=-1)
+
+
+def twins(work: Path, levels_hpa: tuple[float, ...]) -> Iterator[tuple[str, Arrays]]:
+    """The canonical fields of each twin, by its name."""
+    sigma = _load(work / "grid.npz")["sigma"]
+    for path in sorted((work / "twins").glob("*.npz")):
+        fields = chunk_fields(path, sigma, levels_hpa)
+        yield path.stem, fields | {"time": _times(path)}
