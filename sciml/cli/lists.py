@@ -1,4 +1,4 @@
-"""Types of options that take several words or numbers with commas between them."""
+"""Types of options: numbers above zero, and several words or numbers with commas between them."""
 
 from __future__ import annotations
 
@@ -35,6 +35,13 @@ def positive(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"needs a number above zero, but got {text!r}")
     return value
+
+
+def count(text: str) -> int:
+    """One whole number above zero."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"needs a whole number above zero, but got {text!r}")
+    return int(text)
 
 
 def units(text: str) -> dict[str, str] | str:

@@ -9,17 +9,14 @@ from typing import Any
 
 import torch
 
-from sciml.core.catalogue import entries, user_path
 from sciml.core.checkpoint import load_checkpoint, load_weights
 from sciml.core.config import parse
 from sciml.core.errors import UserError
-from sciml.core.runs import Run
+from sciml.core.trained import find_weights
 from sciml.gnn.potential import POTENTIALS, Potential, build_potential
 
 DOMAIN = "materials"
 UNITS = {"length": "angstrom", "energy": "eV", "forces": "eV/angstrom", "stress": "eV/angstrom^3"}
-# in the folder of a model that is trained
-WEIGHTS = "weights.safetensors"
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -61,7 +58,7 @@ def load_potential(path: str | Path, precision: str | None = None) -> tuple[Pote
 
     if precision is not None and precision not in DTYPES:
         raise UserError(f"precision must be one of {', '.join(DTYPES)}, but is {precision!r}.")
-    file = _checkpoint(user_path(path))
+    file = find_weights(path)
     tensors, metadata = load_checkpoint(file)
     architecture = metadata.get("architecture")
     if metadata.get("domain") != DOMAIN or architecture not in POTENTIALS:
@@ -85,17 +82,3 @@ def load_potential(path: str | Path, precision: str | None = None) -> tuple[Pote
     potential.network.to(DTYPES[precision] if precision else stored)
     load_weights(potential, tensors, file)
     return potential.eval(), metadata
-
-
-def _checkpoint(path: Path) -> Path:
-    if path.is_dir():
-        return Run.open(path).best
-    if path.exists():
-        return path
-    trained = {name: folder / WEIGHTS for name, folder in entries("models").items() if (folder / WEIGHTS).is_file()}
-    if str(path) in trained:
-        return trained[str(path)]
-    raise UserError(
-        f"there is no run, checkpoint or trained model at {path}. A run is the folder that `sciml train` wrote; "
-        f"trained models are {', '.join(trained)}."
-    )

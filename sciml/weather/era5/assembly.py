@@ -54,9 +54,10 @@ def assemble(source: Source, request: Request) -> xr.Dataset:
             "Check variables=, levels= and time=."
         )
     arrays = join_pieces(pieces, name, repairs)
-    check_found(arrays, request, name)
     if request.levels is not None and not any("level" in array.dims for array in arrays.values()):
-        raise UserError(f"{name}: nothing is on the levels {request.levels} hPa that are asked for. Check levels=.")
+        asked = ", ".join(f"{level:g}" for level in request.levels)
+        raise UserError(f"{name}: nothing is on the levels {asked} hPa that are asked for. Check levels=.")
+    check_found(arrays, request, name)
     for variable, array in arrays.items():
         _check_levels(array, variable, request, name)
         check_values(array, variable, name, repairs)

@@ -1,0 +1,228 @@
+"""The weather domain: from an experiment's configuration to a problem for the trainer, and from a run to scores.
+
+Called by the command line for `domain: weather`.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, make_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sciml.core.catalogue import suggest
+from sciml.core.checkpoint import load_checkpoint, load_weights
+from sciml.core.checks import check_ranges
+from sciml.core.config import parse
+from sciml.core.errors import UserError
+from sciml.core.runs import Run, write_json
+from sciml.core.trained import find_weights
+from sciml.train.config import TrainConfig
+from sciml.train.problem import Problem
+from sciml.weather.fields import Field
+from sciml.weather.forecasting.climate import Climate, find_climate
+from sciml.weather.forecasting.data import EpochsOf, EveryNth, ForecastData, WeatherDataConfig, open_analyses, sphere_of
+from sciml.weather.forecasting.forecaster import Forecaster
+from sciml.weather.forecasting.objective import (
+    ForecastLoss,
+    ForecastLossConfig,
+    ForecastMetrics,
+    Tails,
+    find_tails,
+    headline_fields,
+)
+from sciml.weather.forecasting.rollout import ForecastRequest, initial_states, make_forecast
+from sciml.weather.forecasting.saved import build_forecaster, describe_model, fields_from, load_model
+from sciml.weather.forecasting.verification import EvaluationConfig, evaluate_model
+from sciml.weather.networks.networks import NETWORKS
+from sciml.weather.training.samples import ForecastSamples
+from sciml.weather.training.values import collate
+
+logger = logging.getLogger(__name__)
+
+# frames of the training period that the climate is found from: a few a month for years of data
+_CLIMATE_FRAMES = 240
+# a quantile of 0.98 has some fifteen of these beyond it
+_TAIL_FRAMES = 800
+
+
+@dataclass(frozen=True)
+class WeatherExperiment:
+    """An experiment on a forecasting model; `config_class` has one kind for each architecture.
+
+    Attributes:
+        dataset: analyses.
+        model: the network's sizes.
+        loss: what is learnt.
+        train: how.
+        evaluation: what is scored at the end.
+        noise: numbers, drawn anew each step, that the network is conditioned on, for ensembles; 0 for none.
+        start_from: a run, checkpoint or trained model whose weights are where training begins; of the same model.
+    """
+
+    dataset: WeatherDataConfig
+    model: Any
+    loss: ForecastLossConfig = field(default_factory=ForecastLossConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    noise: int = 0
+    start_from: str | None = None
+
+    def __post_init__(self) -> None:
+        check_ranges("experiment", self, {"noise": (0, 4096)})
+        if self.loss.kind == "crps" and not self.noise:
+            raise UserError("`loss.kind: crps` needs an ensemble: give `noise`, such as 16.")
+
+
+def config_class(raw: Mapping[str, Any]) -> type[WeatherExperiment]:
+    """The dataclass whose `model` has the fields of the architecture that `raw` names.
+
+    Raises:
+        UserError: no model, or an architecture that is not among NETWORKS.
+    """
+    model = raw.get("model")
+    name = model.get("architecture") if isinstance(model, Mapping) else None
+    if name is None:
+        raise UserError("`model` is missing. Give one of `sciml list models`, e.g. `model: sfno-weather`.")
+    if not isinstance(name, str) or name not in NETWORKS:
+        hint = suggest(str(name), NETWORKS)
+        raise UserError(f"`model.architecture` must be one of {', '.join(NETWORKS)}, but is {name!r}. {hint}".strip())
+    return _config_class(name)
+
+
+@functools.cache
+def _config_class(architecture: str) -> type[WeatherExperiment]:
+    return make_dataclass(
+        f"{NETWORKS[architecture][0].__name__.removesuffix('Config')}Experiment",
+        [("model", NETWORKS[architecture][0])],
+        bases=(WeatherExperiment,),
+        frozen=True,
+    )
+
+
+def build(config: WeatherExperiment) -> Problem:
+    """Opens and checks the data, normalises them, and builds the forecaster with fresh or given weights.
+
+    Raises:
+        UserError: what is wrong with which data, or weights of another model.
+    """
+    data = ForecastData(config.dataset)
+    statistics = data.statistics
+    train = data.samples("train", config.loss.steps)
+    validation = data.samples("validation", config.loss.steps)
+    for split, samples in (("training", train), ("validation", validation)):
+        if samples.skipped > config.loss.steps + config.dataset.history - 1:
+            logger.warning("%s data: %d times start no sample, for lack of neighbours", split, samples.skipped)
+    fields = fields_from(statistics.fields, config.dataset)
+    grid = sphere_of(train.reader.grid)
+    torch.manual_seed(config.train.seed)
+    forecaster = build_forecaster(config.model, config.dataset, statistics, train.static, config.noise)
+    if config.start_from is not None:
+        _start_from(config.start_from, forecaster)
+    tails = _tails(train, config) if config.loss.exceedance_weight else None
+    loss = ForecastLoss(config.loss, fields, grid, tails)
+    climate = _climate(train, fields)
+    return Problem(
+        network=forecaster,
+        loss=loss,
+        metrics=ForecastMetrics(loss, statistics.fields, headline_fields(statistics.fields)),
+        train_data=EpochsOf(train),
+        validation_data=EveryNth(validation, config.dataset.validation_every),
+        collate=collate,
+        validation_loss=_weighted_rmse,
+        metadata={
+            **describe_model(config.model, config.dataset, statistics, climate, config.noise),
+            "data_fingerprint": statistics.fingerprint,
+            "data_counts": {"train": len(train), "validation": len(validation)},
+            "started_from": config.start_from,
+        },
+    )
+
+
+def _weighted_rmse(means: dict[str, float]) -> float:
+    return means["weighted_rmse"]
+
+
+def _start_from(source: str, forecaster: Forecaster) -> None:
+    file = find_weights(source)
+    tensors, _ = load_checkpoint(file)
+    load_weights(forecaster, tensors, file)
+
+
+def _frames(samples: ForecastSamples, number: int) -> Tensor:
+    """[n, c, y, x] normalised states, evenly spread over the samples."""
+    chosen = np.unique(np.linspace(0, len(samples) - 1, min(number, len(samples))).round().astype(int))
+    return torch.stack([samples[int(i)].inputs[-1] for i in chosen])
+
+
+def _tails(samples: ForecastSamples, config: WeatherExperiment) -> Tails:
+    fields = fields_from(samples.statistics.fields, config.dataset)
+    one_sided = [one.variable in config.dataset.direct for one in fields]
+    return find_tails(_frames(samples, _TAIL_FRAMES), config.loss.exceedance_quantile, one_sided)
+
+
+def _climate(samples: ForecastSamples, fields: tuple[Field, ...]) -> Climate:
+    statistics = samples.statistics
+    frames = samples.denormalise(_frames(samples, _CLIMATE_FRAMES)).double().numpy()
+    return find_climate(
+        lambda number: frames[number],
+        len(frames),
+        fields,
+        statistics.units,
+        (statistics.minimum, statistics.maximum),
+        samples.reader.grid,
+    )
+
+
+def evaluate(run: Run, data: Path | None) -> dict[str, Any]:
+    """Scores of the best weights over the test period, or over analyses of one's own.
+
+    Forecasts go to forecasts/<split>.zarr in the run, the scorecard to scorecards/<split>, the scores to metrics.json.
+
+    Raises:
+        UserError: data that cannot be read, that are too short for a forecast, or of another grid or unit.
+    """
+    config, scored_before = _config_of(run), run.scores()
+    model, _ = load_model(run.path)
+    split = "test" if data is None else f"own_{data.name.split('.')[0]}"
+    source = str(data) if data is not None else config.dataset.source("test")
+    if source is None:
+        raise UserError("there are no test data. Give `dataset.test`, or name a file: `sciml evaluate RUN FILE`.")
+    analyses = open_analyses(source, config.dataset) if data is not None else ForecastData(config.dataset).open("test")
+    found = {split: evaluate_model(model, config.dataset, analyses, source, run, split, config.evaluation)}
+    write_json(run.metrics_file, {"splits": {**scored_before, **found}})
+    return found
+
+
+def predict(run: Run, source: Path, output: Path) -> str:
+    """Forecasts ten days from the last state of analyses; `sciml forecast` has all the choices.
+
+    Raises:
+        UserError: another suffix than .zarr or .nc, or data that the model does not know.
+    """
+    if output.suffix not in {".zarr", ".nc"}:
+        raise UserError(f"{output}: forecasts are written as Zarr or netCDF; name it .zarr or .nc.")
+    model, _ = load_model(run.path)
+    analyses = open_analyses(str(source), model.data)
+    times = analyses["time"].values[-1:].astype("datetime64[ns]")
+    request = ForecastRequest(times, 240 // model.data.step_hours)
+    make_forecast(model, initial_states(model, analyses, times), request, output, lambda done, total: None)
+    return f"{output}: ten days from {str(times[0])[:16]}"
+
+
+def report(run: Run) -> Path:
+    """Writes report.html into the run."""
+    from sciml.weather.forecasting.report import write_report
+
+    return write_report(run)
+
+
+def _config_of(run: Run) -> WeatherExperiment:
+    raw = run.config()
+    return parse(config_class(raw), raw, str(run.config_file))

@@ -1,0 +1,1 @@
+"""Forecasting with networks: data, one step, its training, roll-outs and the guard that watches them."""

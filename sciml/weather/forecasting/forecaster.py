@@ -1,0 +1,95 @@
+"""One step of a forecast, and many: a network between normalised states, with what it adds in the unit of a step.
+
+A state is normalised with mean and standard deviation of the training period. What the network gives is multiplied with
+the standard deviation of the change within a step, and added to the last state; of `direct` fields, such as rain, which
+has no memory of its own, it is the next state itself.
+
+Shapes: b samples, h states that a step starts from, t times, k steps, y latitudes, x longitudes, c fields of a state,
+f forcings, s static fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+
+class Forecaster(nn.Module):
+    """Forecasts normalised states.
+
+    Args:
+        network: [b, y, x, inputs] (the states, oldest first, forcings now and a step later, static fields), and a
+            condition where it takes one, to [b, y, x, c].
+        change: standard deviation of the change within a step over that of the state, by field.
+        direct: whether the network gives the field itself, by field.
+        static: static fields, of order one; kept with the weights.
+        noise: numbers drawn anew for each step that the network is conditioned on; 0 for a deterministic one.
+    """
+
+    change: Tensor
+    keep: Tensor
+    static: Tensor
+
+    def __init__(
+        self,
+        network: nn.Module,
+        change: Sequence[float],
+        direct: Sequence[bool],
+        static: Float[Tensor, "s y x"],
+        noise: int = 0,
+    ) -> None:
+        super().__init__()
+        self.network, self.noise = network, noise
+        scale = [1.0 if alone else size for size, alone in zip(change, direct, strict=True)]
+        self.register_buffer("change", torch.tensor(scale), persistent=False)
+        self.register_buffer("keep", torch.tensor([float(not alone) for alone in direct]), persistent=False)
+        self.register_buffer("static", static.movedim(0, -1).contiguous())
+
+    def step(
+        self,
+        states: Float[Tensor, "b h y x c"],
+        forcings: Float[Tensor, "b 2 y x f"],
+        noise: Float[Tensor, "b n"] | None = None,
+    ) -> Float[Tensor, "b y x c"]:
+        """The state a step after the last one; forcings are those of the last state's time and of the next."""
+        static = self.static.expand(len(states), *self.static.shape)
+        inputs = torch.cat([*states.unbind(1), *forcings.unbind(1), static], dim=-1)
+        change = self.network(inputs, noise) if self.noise else self.network(inputs)
+        return self.keep * states[:, -1] + self.change * change
+
+    def forward(
+        self,
+        states: Float[Tensor, "b h y x c"],
+        forcings: Float[Tensor, "b t y x f"],
+        steps: int,
+        generator: torch.Generator | None = None,
+    ) -> Float[Tensor, "b k y x c"]:
+        """The states of `steps` steps; forcings are those of the last state's time and of each step's.
+
+        With several steps, what the network keeps for the gradient is found again on the way back, step by step.
+        """
+        found = []
+        again = steps > 1 and torch.is_grad_enabled()
+        for number in range(steps):
+            arguments = (states, forcings[:, number : number + 2], self.draw(states, generator))
+            # the noise is drawn outside, so nothing random happens in what is done again
+            following = (
+                checkpoint(self.step, *arguments, use_reentrant=False, preserve_rng_state=False)
+                if again
+                else self.step(*arguments)
+            )
+            assert isinstance(following, Tensor)
+            found.append(following)
+            states = torch.cat([states[:, 1:], following[:, None]], dim=1)
+        return torch.stack(found, dim=1)
+
+    def draw(self, states: Tensor, generator: torch.Generator | None = None) -> Tensor | None:
+        """Noise for a step of each sample; None for a deterministic network."""
+        if not self.noise:
+            return None
+        drawn = torch.randn(len(states), self.noise, generator=generator)
+        return drawn.to(device=states.device, dtype=states.dtype)

@@ -1,0 +1,170 @@
+"""Trained forecasting models from files: what a checkpoint says, and the model that it describes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sciml.core.checkpoint import load_checkpoint, load_weights
+from sciml.core.config import parse
+from sciml.core.errors import UserError
+from sciml.core.trained import find_weights
+from sciml.weather.fields import Field
+from sciml.weather.forecasting.climate import Climate, Guard
+from sciml.weather.forecasting.data import WeatherDataConfig, layout_of, sphere_of
+from sciml.weather.forecasting.forecaster import Forecaster
+from sciml.weather.grid import Grid
+from sciml.weather.networks.networks import NETWORKS, build_network, network_name
+from sciml.weather.training.forcings import forcing_channels, forcing_fields, relative_radiation
+from sciml.weather.training.static import static_channel_names
+from sciml.weather.training.statistics import Statistics
+
+DOMAIN = "weather"
+
+
+@dataclass(frozen=True)
+class ForecastModel:
+    """A forecaster and all that it needs to know of the world.
+
+    Attributes:
+        forecaster: of normalised states.
+        data: what its data were.
+        statistics: that states are normalised with.
+        climate: of the training period.
+    """
+
+    forecaster: Forecaster
+    data: WeatherDataConfig
+    statistics: Statistics
+    climate: Climate
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        return fields_from(self.statistics.fields, self.data)
+
+    @property
+    def grid(self) -> Grid:
+        return Grid(np.array(self.statistics.latitude), np.array(self.statistics.longitude))
+
+    @property
+    def guard(self) -> Guard:
+        return Guard(self.climate, self.fields, self.grid)
+
+    def normalise(self, values: NDArray[Any]) -> Tensor:
+        """[..., c, y, x] physical units to normalised ones, float32."""
+        mean, std = self._moments()
+        return torch.from_numpy(((values - mean) / std).astype(np.float32))
+
+    def denormalise(self, values: Tensor) -> NDArray[np.float32]:
+        """The inverse of `normalise`; what cannot be negative is not."""
+        mean, std = self._moments()
+        found = (values.detach().cpu().double().numpy() * std + mean).astype(np.float32)
+        for number, least in enumerate(self.statistics.minimum):
+            if least >= 0 and self.fields[number].variable in ("tp", "q"):
+                np.maximum(found[..., number, :, :], 0, out=found[..., number, :, :])
+        return found
+
+    def _moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        statistics = self.statistics
+        return np.array(statistics.mean)[:, None, None], np.array(statistics.std)[:, None, None]
+
+    def forcings(self, times: NDArray[Any]) -> Float[Tensor, "t f y x"]:
+        """What is known in advance of these valid times, UTC."""
+        names, grid = self.data.forcings, self.grid
+        found = np.empty((len(times), len(forcing_channels(names)), *grid.shape), np.float32)
+        radiation = np.empty(grid.shape, np.float32)
+        for time, place in zip(times, found, strict=True):
+            if "toa_radiation" in names:
+                relative_radiation(grid, time, self.data.step_hours, radiation)
+            forcing_fields(names, grid, time, radiation, place)
+        return torch.from_numpy(found)
+
+
+def fields_from(names: tuple[str, ...], data: WeatherDataConfig) -> tuple[Field, ...]:
+    """Fields by name, those on levels first."""
+    on_levels = names[: len(names) - len(data.surface)]
+    number = len(on_levels) // max(len(data.upper), 1)
+    upper = [
+        Field(variable, float(name.removeprefix(variable)))
+        for position, variable in enumerate(data.upper)
+        for name in on_levels[position * number : (position + 1) * number]
+    ]
+    return (*upper, *(Field(name) for name in data.surface))
+
+
+def describe_model(
+    config: Any,
+    data: WeatherDataConfig,
+    statistics: Statistics,
+    climate: Climate,
+    noise: int,
+) -> dict[str, Any]:
+    """What a checkpoint must say, in JSON, for `load_model` to build the same model."""
+    kept = ("upper", "levels_hpa", "surface", "direct", "accumulate_hours", "history", "step_hours", "forcings")
+    described = {name: getattr(data, name) for name in (*kept, "static_fields")}
+    return {
+        "domain": DOMAIN,
+        "architecture": network_name(config),
+        "model": asdict(config),
+        "noise": noise,
+        "data": {name: list(value) if isinstance(value, tuple) else value for name, value in described.items()},
+        "statistics": statistics.to_json(),
+        "climate": climate.to_json(),
+    }
+
+
+def build_forecaster(
+    config: Any, data: WeatherDataConfig, statistics: Statistics, static: Float[Tensor, "s y x"], noise: int = 0
+) -> Forecaster:
+    """A forecaster with fresh weights.
+
+    Args:
+        config: sizes of the network.
+        data: what the fields are.
+        statistics: that states are normalised with.
+        static: static fields, of order one.
+        noise: numbers that the network is conditioned on in each step.
+
+    Raises:
+        UserError: sizes that do not fit the grid, or a grid that is none of the whole sphere.
+    """
+    grid = sphere_of(Grid(np.array(statistics.latitude), np.array(statistics.longitude)))
+    layout = layout_of(data, statistics, len(static), len(forcing_channels(data.forcings)))
+    change = [size / std for size, std in zip(statistics.tendency_std, statistics.std, strict=True)]
+    direct = [field.variable in data.direct for field in fields_from(statistics.fields, data)]
+    return Forecaster(build_network(config, layout, grid, noise), change, direct, static, noise)
+
+
+def load_model(path: str | Path) -> tuple[ForecastModel, dict[str, Any]]:
+    """The model of a run (its best weights), of a checkpoint or of the catalogue, and the checkpoint's metadata.
+
+    Raises:
+        UserError: no checkpoint there, or not one of a forecasting model with weights that fit it and are finite.
+    """
+    file = find_weights(path)
+    tensors, metadata = load_checkpoint(file)
+    architecture = metadata.get("architecture")
+    if metadata.get("domain") != DOMAIN or architecture not in NETWORKS:
+        raise UserError(
+            f"{file}: a forecasting model is needed ({', '.join(NETWORKS)}), but this is a checkpoint of domain "
+            f"{metadata.get('domain')!r}, architecture {architecture!r}."
+        )
+    try:
+        config = parse(NETWORKS[architecture][0], metadata["model"], str(file))
+        data = parse(WeatherDataConfig, metadata["data"], str(file))
+        statistics = Statistics.from_json(metadata["statistics"])
+        climate = Climate.from_json(metadata["climate"])
+        places = len(statistics.latitude), len(statistics.longitude)
+        static = torch.zeros(len(static_channel_names(data.static_fields)), *places)
+        forecaster = build_forecaster(config, data, statistics, static, metadata["noise"])
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{file}: the checkpoint does not describe its model ({error!r}).") from error
+    load_weights(forecaster, tensors, file)
+    return ForecastModel(forecaster.eval(), data, statistics, climate), metadata

@@ -1,0 +1,179 @@
+"""Forecasts in files: what the network says, canonical, whole or not there, and continued where they stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from sciml.core.errors import UserError
+from sciml.weather.era5 import open_forecast
+from sciml.weather.forecasting import rollout
+from sciml.weather.forecasting.rollout import ForecastRequest, initial_states, make_forecast, spread_times, unfinished
+from sciml.weather.forecasting.saved import ForecastModel
+
+
+def quiet(done: int, total: int) -> None:
+    pass
+
+
+def made(
+    model: ForecastModel, analyses: xr.Dataset, path: Path, request: ForecastRequest, progress: Any = quiet
+) -> xr.Dataset:
+    make_forecast(model, initial_states(model, analyses, request.times), request, path, progress)
+    return open_forecast(str(path)).load()
+
+
+def test_a_forecast_is_the_forecaster_rolled_out(
+    model: ForecastModel, analyses: xr.Dataset, start: np.ndarray, tmp_path: Path
+):
+    found = made(model, analyses, tmp_path / "fc.zarr", ForecastRequest(start, 3))
+    assert dict(found.sizes) == {"time": 2, "lead_time": 3, "level": 3, "latitude": 24, "longitude": 48}
+    states = model.normalise(initial_states(model, analyses, start)).movedim(2, -1)
+    times = [start + step * np.timedelta64(6, "h") for step in range(4)]
+    forcings = torch.stack([model.forcings(time) for time in times], 1).movedim(-3, -1)
+    with torch.inference_mode():
+        expected = model.denormalise(model.forecaster(states, forcings, 3).movedim(-1, 2))
+    for number, field in enumerate(model.fields):
+        values = found[field.variable] if field.level_hpa is None else found[field.variable].sel(level=field.level_hpa)
+        # batches of another size add up in another order, float32
+        assert np.allclose(values, expected[:, :, number], rtol=1e-5, atol=1e-5 * np.abs(expected[:, :, number]).max())
+    assert found["tp"].attrs["accumulation_hours"] == 6
+    assert (found["tp"] >= 0).all()
+
+
+def test_netcdf_and_zarr_hold_the_same(model: ForecastModel, analyses: xr.Dataset, start: np.ndarray, tmp_path: Path):
+    request = ForecastRequest(start[:1], 4, every=2, fields=("z500", "t2m"))
+    one, other = (made(model, analyses, tmp_path / f"fc.{kind}", request) for kind in ("nc", "zarr"))
+    xr.testing.assert_identical(one.drop_attrs(), other.drop_attrs())
+    assert set(one.data_vars) == {"z", "t2m"}
+    assert one["level"].values.tolist() == [500]
+    assert (one["lead_time"].values / np.timedelta64(1, "h")).tolist() == [12, 24]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fc.nc", "fc.zarr"]
+
+
+def test_fields_on_different_levels_share_them(
+    model: ForecastModel, analyses: xr.Dataset, start: np.ndarray, tmp_path: Path
+):
+    request = ForecastRequest(start[:1], 1, fields=("z500", "t850"))
+    found = made(model, analyses, tmp_path / "fc.zarr", request)
+    assert found["level"].values.tolist() == [500, 850]
+    assert np.isfinite(found["z"]).all()
+    assert np.isfinite(found["t"]).all()
+
+
+def test_stopped_and_continued(
+    model: ForecastModel,
+    analyses: xr.Dataset,
+    start: np.ndarray,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    request = ForecastRequest(start, 9, members=2, perturbation=0.5)
+    whole = made(model, analyses, tmp_path / "whole.zarr", request)
+
+    def stop(done: int, total: int) -> None:
+        if done >= 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        made(model, analyses, tmp_path / "fc.zarr", request, stop)
+    assert unfinished(tmp_path / "fc.zarr")
+    assert not (tmp_path / "fc.zarr").exists()
+    seen: list[int] = []
+    found = made(model, analyses, tmp_path / "fc.zarr", request, lambda done, total: seen.append(done))
+    assert seen[0] == 4
+    xr.testing.assert_identical(found, whole)
+    assert not unfinished(tmp_path / "fc.zarr")
+
+
+def test_another_request_does_not_continue_it(
+    model: ForecastModel, analyses: xr.Dataset, start: np.ndarray, tmp_path: Path
+):
+    def stop(done: int, total: int) -> None:
+        if done >= 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        made(model, analyses, tmp_path / "fc.zarr", ForecastRequest(start, 8), stop)
+    seen: list[int] = []
+    made(model, analyses, tmp_path / "fc.zarr", ForecastRequest(start[:1], 8), lambda done, total: seen.append(done))
+    assert seen[0] == 0
+
+
+def test_members_start_apart_and_the_first_is_not_perturbed(
+    model: ForecastModel, analyses: xr.Dataset, start: np.ndarray, tmp_path: Path
+):
+    single = made(model, analyses, tmp_path / "one.zarr", ForecastRequest(start[:1], 1))
+    several = made(model, analyses, tmp_path / "many.zarr", ForecastRequest(start[:1], 1, members=3, perturbation=1.0))
+    assert several["t2m"].dims == ("time", "lead_time", "number", "latitude", "longitude")
+    assert np.allclose(several["t2m"].isel(number=0), single["t2m"], rtol=1e-5)
+    spread = several["t2m"].std("number").mean()
+    # about the usual change within six hours
+    change = model.statistics.of("tendency_std", ["t2m"])[0]
+    assert 0.3 * change < spread < 3 * change
+
+
+def test_a_roll_out_that_blows_up_stops_and_leaves_no_forecast(
+    model: ForecastModel, analyses: xr.Dataset, start: np.ndarray, tmp_path: Path
+):
+    class Exploding(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.full((*x.shape[:-1], len(model.fields)), 1e3)
+
+    forecaster = type(model.forecaster)(
+        Exploding(), [1.0] * len(model.fields), [False] * len(model.fields), torch.zeros(6, 24, 48)
+    )
+    broken = dataclasses.replace(model, forecaster=forecaster)
+    with pytest.raises(UserError, match=r"blown up at a lead time of 6 h: z200 goes from"):
+        made(broken, analyses, tmp_path / "fc.zarr", ForecastRequest(start, 3))
+    assert not (tmp_path / "fc.zarr").exists()
+
+
+def test_a_start_that_the_data_lack(model: ForecastModel, analyses: xr.Dataset):
+    with pytest.raises(UserError, match=r"needs the state at 1990-01-01T00:00, which the data"):
+        initial_states(model, analyses, np.array(["1990-01-01"], "datetime64[ns]"))
+
+
+def test_a_start_in_other_units(model: ForecastModel, analyses: xr.Dataset, start: np.ndarray):
+    celsius = analyses.assign(t2m=(analyses["t2m"] - 273.15).assign_attrs(units="degC"))
+    with pytest.raises(UserError, match="`t2m` are in K, but the data in degC"):
+        initial_states(model, celsius, start)
+
+
+def test_a_start_on_another_grid(model: ForecastModel, analyses: xr.Dataset, start: np.ndarray):
+    with pytest.raises(UserError, match="grid"):
+        initial_states(model, analyses.isel(latitude=slice(None, None, 2)), start)
+
+
+def test_a_start_with_missing_values(model: ForecastModel, analyses: xr.Dataset, start: np.ndarray):
+    holes = analyses.load().copy(deep=True)
+    holes["msl"][0, 3, 4] = np.nan
+    with pytest.raises(UserError, match="`msl` has missing values"):
+        initial_states(model, holes, start)
+
+
+def test_a_field_that_is_not_there(model: ForecastModel, analyses: xr.Dataset, start: np.ndarray, tmp_path: Path):
+    with pytest.raises(UserError, match="no field `z300`"):
+        made(model, analyses, tmp_path / "fc.zarr", ForecastRequest(start, 1, fields=("z300",)))
+
+
+def test_spread_times():
+    found = spread_times(np.datetime64("2005-01-01", "ns"), np.datetime64("2005-01-03", "ns"), 24)
+    assert found.astype("datetime64[D]").astype(str).tolist() == ["2005-01-01", "2005-01-02", "2005-01-03"]
+
+
+def test_a_full_disk_is_said(
+    model: ForecastModel, analyses: xr.Dataset, start: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(rollout.xr.Dataset, "to_zarr", full)
+    with pytest.raises(UserError, match="No space left"):
+        made(model, analyses, tmp_path / "fc.zarr", ForecastRequest(start, 1))
