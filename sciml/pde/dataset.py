@@ -1,0 +1,208 @@
+"""A data set of an experiment: which files and variables, and which samples train, validate and test."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import ClassVar
+
+from sciml.core.catalogue import find_data_file, user_path
+from sciml.core.checks import check_ranges
+from sciml.core.errors import UserError
+from sciml.pde.reading import read_pde
+from sciml.pde.samples import FieldSamples, Selection, take
+from sciml.pde.surrogate import Rollout
+
+ROLES = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class FileConfig:
+    """A file of a data set.
+
+    Attributes:
+        path: relative to the data set's folder, $SCIML_DATA or the download cache; without a data set of the catalogue,
+            to the current directory.
+        format: of the catalogue's cards; a reader tells it from the contents.
+        url: public address.
+        sha256: checksum of the file.
+    """
+
+    path: str
+    format: str = "auto"
+    url: str | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class DatasetConfig:
+    """The `dataset:` part of an experiment: a folder of the catalogue, one's own files, or both.
+
+    Attributes:
+        name: folder in datasets/.
+        files: train, and where there are any validation, test (or several, test_NAME); the catalogue's, or without
+            `name` one's own.
+        train: a file of one's own, in place of all files of the data set.
+        validation: a file of one's own.
+        test: a file of one's own, in place of all test files of the data set.
+        variables: unit of each variable; what a file says itself comes first.
+        inputs: variables that are given.
+        outputs: variables that are predicted. A forecast's are its state, and inputs that are not among them do not
+            change with time.
+        parameters: numbers of each sample that are given, such as a viscosity.
+        periodic: of each axis, for files that do not say it.
+        n_train: samples to learn from, the first of the training file; null for all that the other splits leave.
+        n_validation: samples that choose the best weights, the first of the validation file or, without one, those
+            after the training samples; null for all, or a tenth of the training file.
+        n_test: samples to test on, the first of the test file; without one the last of the training file, or none.
+        resolution: points along the first axis of space; files have as many or more, and all axes are thinned alike.
+            Null for those of each file.
+        test_resolutions: other numbers of points at which a test file that has them is scored too.
+        first_frame: of the frames of time in a file, the first that is used: the one that a map starts from.
+        last_frame: the last that is used, the one that a map ends with; null for the last there is.
+        frame_step: frames of the file from one that is used to the next.
+    """
+
+    OTHER_NAMES: ClassVar[dict[str, str]] = {"units": "variables", "input": "inputs", "output": "outputs"}
+
+    name: str | None = None
+    files: dict[str, FileConfig] = field(default_factory=dict)
+    train: str | None = None
+    validation: str | None = None
+    test: str | None = None
+    variables: dict[str, str] = field(default_factory=dict)
+    inputs: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    parameters: list[str] = field(default_factory=list)
+    periodic: list[bool] | None = None
+    n_train: int | None = None
+    n_validation: int | None = None
+    n_test: int | None = None
+    resolution: int | None = None
+    test_resolutions: list[int] = field(default_factory=list)
+    first_frame: int = 0
+    last_frame: int | None = None
+    frame_step: int = 1
+
+    def __post_init__(self) -> None:
+        check_ranges(
+            "dataset",
+            self,
+            {
+                "n_train": (1, math.inf),
+                "n_validation": (1, math.inf),
+                "n_test": (1, math.inf),
+                "resolution": (2, math.inf),
+                "first_frame": (0, math.inf),
+                "last_frame": (self.first_frame, math.inf),
+                "frame_step": (1, math.inf),
+            },
+        )
+        for role in self.files:
+            if role not in ROLES and not role.startswith("test_"):
+                raise UserError(f"`files.{role}`: a file is train, validation, test or test_NAME.")
+        if self.train is None and "train" not in self.files:
+            raise UserError("there is no training file. Give `name`, a data set of `sciml list datasets`, or `train`.")
+        if not self.outputs:
+            raise UserError("`dataset.outputs` names no variable to predict. Give some, such as [u].")
+        for role in ROLES:
+            own = getattr(self, role)
+            if own is not None:
+                object.__setattr__(self, role, _lasting(own))
+        if self.name is None:
+            files = {role: replace(file, path=_lasting(file.path)) for role, file in self.files.items()}
+            object.__setattr__(self, "files", files)
+
+    @property
+    def sources(self) -> dict[str, FileConfig]:
+        """The files in force: the data set's, or in their place one's own."""
+        files = dict(self.files) if self.train is None else {}
+        if self.test is not None:
+            files = {role: file for role, file in files.items() if not role.startswith("test")}
+        own = {role: getattr(self, role) for role in ROLES}
+        return {**files, **{role: FileConfig(path) for role, path in own.items() if path is not None}}
+
+    @property
+    def selection(self) -> Selection:
+        """What of a file is taken."""
+        return Selection(
+            tuple(self.inputs),
+            tuple(self.outputs),
+            tuple(self.parameters),
+            self.first_frame,
+            self.last_frame,
+            self.frame_step,
+            self.variables,
+        )
+
+    @property
+    def test_splits(self) -> list[str]:
+        """Roles of the test files; "test" too where the training file's last samples are the test."""
+        roles = [role for role in self.sources if role.startswith("test")]
+        return roles or (["test"] if self.n_test is not None else [])
+
+    def place(self, role: str) -> Path:
+        """Where a role's file is. Raises UserError when it is nowhere."""
+        source = self.sources[role]
+        is_own = self.name is None or getattr(self, role, None) is not None
+        if not is_own and self.name is not None:
+            return find_data_file(self.name, source.path, source.sha256)
+        if not Path(source.path).exists():
+            raise UserError(f"{source.path}: no such file, but it is the {role} file.")
+        return Path(source.path)
+
+
+def load_training_data(config: DatasetConfig, rollout: Rollout | None) -> tuple[FieldSamples, FieldSamples]:
+    """Training and validation samples.
+
+    Raises:
+        UserError: damaged files, files without the variables, too few samples or frames, NaN, or files that differ.
+    """
+    train = load_split(config, rollout, "train")
+    validation = load_split(config, rollout, "validation")
+    train.domain.check(validation.domain, validation.source)
+    return train, validation
+
+
+def load_split(
+    config: DatasetConfig, rollout: Rollout | None, role: str, resolution: int | None = None
+) -> FieldSamples:
+    """The samples of train, validation or a test role, at the experiment's resolution or another.
+
+    Raises:
+        UserError: see `load_training_data`.
+    """
+    own = role in config.sources
+    file = config.place(role if own else "train")
+    data = read_pde(file, config.periodic)
+    part = _part(config, role, own, data.n_samples)
+    if part.start >= part.stop:
+        raise UserError(
+            f"{file} has {data.n_samples} samples, which leaves none for {role}. Lower n_train, n_validation or n_test "
+            "of `dataset`, or give more."
+        )
+    return take(data, config.selection, rollout, part, resolution or config.resolution)
+
+
+def _part(config: DatasetConfig, role: str, own: bool, n: int) -> slice:
+    """Which of a file's n samples are a role's; in the training file come training, validation, ..., test."""
+    n_test = 0 if "test" in config.sources else config.n_test or 0
+    n_validation = 0 if "validation" in config.sources else config.n_validation or max(1, n // 10)
+    match role, own:
+        case "train", _:
+            return slice(0, n - n_test - n_validation if config.n_train is None else min(config.n_train, n))
+        case "validation", True:
+            return slice(0, min(n, config.n_validation or n))
+        case "validation", False:
+            start = n - n_test - n_validation if config.n_train is None else config.n_train
+            return slice(start, min(start + n_validation, n - n_test))
+        case _, True:
+            return slice(0, min(n, config.n_test or n))
+        case _:
+            return slice(n - n_test, n)
+
+
+def _lasting(path: str) -> str:
+    """The absolute path: a run is evaluated and resumed from other folders than the one it was started in."""
+    return str(user_path(path).absolute())
