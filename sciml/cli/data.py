@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sciml.cli.lists import count
 from sciml.core.catalogue import (
     contents_sha256,
     data_places,
@@ -26,7 +27,7 @@ EXAMPLES = """\
   sciml data make si-gpaw -o made/si-gpaw --workers 2"""
 
 # domain -> module whose RECIPES make its datasets
-_RECIPES = {"materials": "sciml.materials.recipes", "weather": "sciml.weather.recipes"}
+_RECIPES = {"materials": "sciml.materials.recipes", "pde": "sciml.pde.recipes", "weather": "sciml.weather.recipes"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     making = parser.add_argument_group("make")
     making.add_argument("-o", "--output", metavar="DIR", help="folder for the dataset (default: NAME)")
     making.add_argument("--work", metavar="DIR", help="folder for what a stopped run continues from (default: in DIR)")
-    making.add_argument("--workers", metavar="N", type=_positive, default=1, help="processes side by side (default: 1)")
-    making.add_argument("--limit", metavar="N", type=_positive, help="make only the first N structures")
+    making.add_argument("--workers", metavar="N", type=count, default=1, help="processes side by side (default: 1)")
+    making.add_argument("--limit", metavar="N", type=count, help="make only the first N structures")
 
 
 def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
@@ -46,12 +47,6 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
     if arguments.action != "make" and (arguments.output or arguments.work or arguments.limit or arguments.workers != 1):
         raise UserError(f"--output, --work, --workers and --limit belong to `sciml data make`, not {arguments.action}.")
     return {"get": _get, "show": _show, "make": _make}[arguments.action](arguments, facts)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"needs a whole number above zero, but got {text!r}")
-    return int(text)
 
 
 def _files(name: str, facts: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -154,6 +149,8 @@ def _make(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> int:
     if name not in recipes:
         raise UserError(f"dataset `{arguments.name}`: there is no recipe `{name}`; known: {', '.join(recipes)}.")
     files = _files(arguments.name, facts)
+    if isinstance(recipe, Mapping) and isinstance(recipe.get("splits"), Mapping):
+        files = recipe["splits"]  # of which the dataset's files are a sample
     output = user_path(arguments.output or arguments.name)
     work = user_path(arguments.work) if arguments.work else output / "work"
     try:
@@ -164,7 +161,8 @@ def _make(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> int:
         print(f"sciml: interrupted; the same command continues from {work}.", file=sys.stderr)
         return INTERRUPTED
     print(f"made: {output}")
-    if use := _use(arguments.name, files, output):
+    own = recipe.get("use") if isinstance(recipe, Mapping) else None
+    if use := own.format(output=shlex.quote(str(output))) if own else _use(arguments.name, files, output):
         print(f"use:  {use}")
     return 0
 

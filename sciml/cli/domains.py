@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from sciml.train.problem import Problem
 
 # domain -> module with the functions of `Domain`; the optional dependencies of each have the domain's name
-DOMAINS = {"materials": "sciml.materials.experiment"}
+DOMAINS = {
+    "materials": "sciml.materials.experiment",
+    "weather": "sciml.weather.experiment",
+    "pde": "sciml.pde.experiment",
+}
 
 
 @runtime_checkable

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
   sciml forecast speedy-sfno --init speedy-t31/test.zarr --steps 40 -o fc.zarr
-  sciml forecast runs/speedy-sfno --init era5.nc --time 2005-06-01T12 --steps 40 --members 20 --perturbation 0.3 -o fc.nc
+  sciml forecast runs/speedy-sfno --init era5.nc --time 2005-06-01T12 --members 20 --perturbation 0.3 -o fc.nc
   sciml forecast runs/speedy-sfno --init test.zarr --time 2005-01-01/2005-12-20/72 --steps 40 --every 4 -o fc.zarr
   sciml score fc.zarr --truth test.zarr --climatology clim.nc -o scorecard"""
+
+# of one start
+_WARNINGS = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +61,13 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
         raise UserError(f"--perturbation needs to be from 0 to 100, but is {arguments.perturbation}.")
     with needs_extra("weather"):
         from sciml.weather.forecasting.data import open_analyses
-        from sciml.weather.forecasting.rollout import ForecastRequest, initial_states, make_forecast, unfinished
+        from sciml.weather.forecasting.rollout import (
+            ForecastRequest,
+            initial_states,
+            make_forecast,
+            unfinished,
+            written_fields,
+        )
         from sciml.weather.forecasting.saved import load_model
         from sciml.weather.samples import source_of
 
@@ -80,10 +89,14 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
         seed=arguments.seed,
         notes={"source": f"sciml, {metadata['architecture']}", "history": f"sciml forecast {arguments.run}"},
     )
+    written_fields(model, request)
     states = initial_states(model, data, times)
     for time, state in zip(times, states[:, -1], strict=True):
-        for oddity in model.guard.oddities(state):
+        oddities = model.guard.oddities(state)
+        for oddity in oddities[:_WARNINGS]:
             print(f"warning: start {str(time)[:16]}: outside of the training climate: {oddity}", file=sys.stderr)
+        if len(oddities) > _WARNINGS:
+            print(f"warning: and {len(oddities) - _WARNINGS} more of the kind", file=sys.stderr)
     if unfinished(output):
         print("continuing an unfinished forecast, if it is the same one", file=sys.stderr)
     try:

@@ -23,6 +23,7 @@ VERBS = {
     "predict": ("sciml.cli.predict", "apply a trained run to a file"),
     "export": ("sciml.cli.export", "write a trained potential as a file for LAMMPS"),
     "lammps": ("sciml.cli.lammps", "build `pair_style sciml` for the LAMMPS at hand, or say what is there"),
+    "forecast": ("sciml.cli.forecast", "roll a trained forecasting model out from analyses"),
     "climatology": ("sciml.cli.climatology", "make from years of ERA5 what is normal for the day and hour"),
     "score": ("sciml.cli.score", "score weather forecasts against ERA5 and baselines, and write a scorecard"),
     "report": ("sciml.cli.report", "write the page of a run or a scorecard anew"),

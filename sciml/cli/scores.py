@@ -10,12 +10,18 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 # a score that is an error: quantity, kind, unit
-_ERROR = re.compile(r"(.+)_(mae|rmse)(?:_(.+))?")
+_ERROR = re.compile(r"(.+)_(mae|rmse|mean|median|worst)(?:_(.+))?")
+# how a quantity is written, where it is not as its name
+_QUANTITIES = {"relative_l2": "relative L2 error"}
 # how a score's name ends -> how its unit is written
 _UNITS = {
     "mev_per_atom": "meV/atom",
     "ev_per_angstrom": "eV/Å",
     "gpa": "GPa",
+    "k": "K",
+    "m2_s2": "m²/s²",
+    "m_s": "m/s",
+    "pa": "Pa",
 }
 
 
@@ -24,7 +30,7 @@ def print_scores(scores: Mapping[str, Any], title: str) -> None:
 
     Args:
         scores: split -> {"all": {score: value}, "groups": {group: {...}}, "baseline": {...}}, as metrics.json has them
-            under "splits".
+            under "splits"; several baselines are under "baselines" by name.
         title: what stands above each table, before the split's name.
     """
     from rich.console import Console
@@ -42,16 +48,18 @@ def _table(title: str, parts: Mapping[str, Any], groups: Mapping[str, Any]) -> T
     from rich.table import Table
 
     table = Table(title=title, title_justify="left")
-    baseline = {"baseline": parts["baseline"]} if parts.get("baseline") else {}
-    columns = {"all": parts["all"], **groups, **baseline}
+    baselines = {"baseline": parts["baseline"]} if parts.get("baseline") else parts.get("baselines", {})
+    columns = {"all": parts["all"], **groups, **baselines}
     table.add_column("error", no_wrap=True)
     for name in columns:
-        style = "bold" if name == "all" else "dim" if name == "baseline" else ""
+        style = "bold" if name == "all" else "dim" if name in baselines else ""
         table.add_column(name, justify="right", style=style, no_wrap=True)
     for score in parts["all"]:
         if error := _ERROR.fullmatch(score):
             quantity, kind, unit = error.groups()
-            name = f"{quantity.replace('_', ' ')} {kind.upper()}" + (f" ({_UNITS.get(unit, unit)})" if unit else "")
+            kind = kind.upper() if kind in {"mae", "rmse"} else kind
+            name = f"{_QUANTITIES.get(quantity, quantity.replace('_', ' '))} {kind}"
+            name += f" ({_UNITS.get(unit, unit)})" if unit else ""
             table.add_row(name, *(_number(column.get(score)) for column in columns.values()))
     return table
 

@@ -217,7 +217,7 @@ def _template(model: ForecastModel, request: ForecastRequest) -> xr.Dataset:
         sizes["number"] = np.arange(request.members)
     place = {"latitude": model.grid.latitude, "longitude": model.grid.longitude}
     variables = {}
-    for name, fields in _written(model, request).items():
+    for name, fields in written_fields(model, request).items():
         levels = [one.level_hpa for one in fields]
         dims: dict[str, Any] = dict(sizes)
         if levels[0] is not None:
@@ -245,8 +245,12 @@ def _lead_times(model: ForecastModel, request: ForecastRequest) -> NDArray[Any]:
     return (steps * model.data.step_hours * np.timedelta64(1, "h")).astype("timedelta64[ns]")
 
 
-def _written(model: ForecastModel, request: ForecastRequest) -> dict[str, list[Field]]:
-    """Fields that are written, by variable."""
+def written_fields(model: ForecastModel, request: ForecastRequest) -> dict[str, list[Field]]:
+    """Fields that are written, by variable.
+
+    Raises:
+        UserError: one that the model does not have.
+    """
     names = [str(one) for one in model.fields]
     if unknown := [name for name in request.fields if name not in names]:
         raise UserError(f"the model has no field `{unknown[0]}`; it has {', '.join(names)}.")
@@ -267,7 +271,7 @@ def _write(place: Path, model: ForecastModel, request: ForecastRequest, first: i
     leads = slice(first // request.every, first // request.every + made.shape[1])
     members = (request.members,) if request.members else ()
     variables = {}
-    for name, fields in _written(model, request).items():
+    for name, fields in written_fields(model, request).items():
         numbers = [model.fields.index(one) for one in fields]
         values = made[:, :, numbers] if fields[0].level_hpa is not None else made[:, :, numbers[0]]
         values = values.reshape(len(request.times), *members, *values.shape[1:])

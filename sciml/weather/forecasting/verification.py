@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,11 @@ from sciml.weather.evaluation.run import ScoreRequest, score
 from sciml.weather.fields import fields_of, parse_field
 from sciml.weather.forecasting.data import ForecastData, WeatherDataConfig
 from sciml.weather.forecasting.objective import headline_fields
-from sciml.weather.forecasting.rollout import ForecastRequest, initial_states, make_forecast
+from sciml.weather.forecasting.rollout import ForecastRequest, initial_states, make_forecast, spread_times
 from sciml.weather.forecasting.saved import ForecastModel
 from sciml.weather.writing import write_dataset
+
+logger = logging.getLogger(__name__)
 
 # of the training climate, for the extremes among the scores
 QUANTILES = (0.02, 0.1, 0.9, 0.98)
@@ -81,8 +84,9 @@ def evaluate_model(
         UserError: a period that is shorter than a forecast, or fields that are not there.
     """
     fields = config.fields or headline_fields(model.statistics.fields)
-    steps = config.lead_days * 24 // model.data.step_hours
-    times = _starts(model, analyses, config)
+    days = _days(model, analyses, config)
+    steps = days * 24 // model.data.step_hours
+    times = _starts(model, analyses, days, config.apart_hours)
     request = ForecastRequest(times, steps, every=max(24 // model.data.step_hours, 1), fields=fields)
     forecast = run.path / "forecasts" / f"{split}.zarr"
     make_forecast(model, initial_states(model, analyses, times), request, forecast, lambda done, total: None)
@@ -101,16 +105,29 @@ def evaluate_model(
     return _as_metrics(rows, len(times))
 
 
-def _starts(model: ForecastModel, analyses: xr.Dataset, config: EvaluationConfig) -> NDArray[Any]:
+def _days(model: ForecastModel, analyses: xr.Dataset, config: EvaluationConfig) -> int:
+    """Of a forecast: those asked for, or as many as the period has.
+
+    Raises:
+        UserError: it has not even one.
+    """
+    there = analyses["time"].values
+    history = (model.data.history - 1) * np.timedelta64(model.data.step_hours, "h")
+    longest = int((there[-1] - there[0] - history) // _DAY)
+    if longest < 1:
+        raise UserError(
+            f"a forecast needs a day at least, but the data go from {str(there[0])[:16]} to {str(there[-1])[:16]}. "
+            "Give a longer period."
+        )
+    if longest < config.lead_days:
+        logger.warning("the period is short: forecasts go on for %d days, not %d", longest, config.lead_days)
+    return min(longest, config.lead_days)
+
+
+def _starts(model: ForecastModel, analyses: xr.Dataset, days: int, apart_hours: int) -> NDArray[Any]:
     there = analyses["time"].values.astype("datetime64[ns]")
     first = there[0] + (model.data.history - 1) * np.timedelta64(model.data.step_hours, "h")
-    last = there[-1] - config.lead_days * _DAY
-    if last < first:
-        raise UserError(
-            f"forecasts of {config.lead_days} days do not fit between {str(there[0])[:16]} and {str(there[-1])[:16]}. "
-            "Lower `evaluation.lead_days`, or give a longer period."
-        )
-    times = np.arange(first, last + np.timedelta64(1, "ns"), np.timedelta64(config.apart_hours, "h"))
+    times = spread_times(first, there[-1] - days * _DAY, apart_hours)
     return times[np.isin(times, there)]
 
 

@@ -62,14 +62,14 @@ class NatureRun:
     Attributes:
         packages: with versions, of the model's environment.
         start: the day on which the model is at rest.
-        splits: first and last year by split.
+        years: first and last one by split.
         levels_hpa: pressure levels.
         sample: a part small enough to be shipped: its grid, levels_hpa, and how many times of each split.
     """
 
     packages: tuple[str, ...]
     start: date
-    splits: dict[str, tuple[int, int]]
+    years: dict[str, tuple[int, int]]
     levels_hpa: tuple[float, ...]
     sample: Mapping[str, Any]
 
@@ -78,7 +78,7 @@ class NatureRun:
         return cls(
             tuple(recipe["packages"]),
             date.fromisoformat(str(recipe["start"])),
-            {split: (int(years[0]), int(years[1])) for split, years in recipe["splits"].items()},
+            {split: (int(years[0]), int(years[1])) for split, years in recipe["years"].items()},
             tuple(float(level) for level in recipe["levels_hpa"]),
             recipe["sample"],
         )
@@ -86,7 +86,7 @@ class NatureRun:
     @property
     def days(self) -> int:
         """To integrate, in whole chunks."""
-        last = date(max(year for _, year in self.splits.values()), 12, 31)
+        last = date(max(year for _, year in self.years.values()), 12, 31)
         return -(-((last - self.start).days + 1) // CHUNK_DAYS) * CHUNK_DAYS
 
 
@@ -108,7 +108,7 @@ def make(
     python = model_python(run.packages)
     _integrate(python, work_dir, run, days)
     write_dataset(static_fields(work_dir), out_dir / "static.nc")
-    for split, (first, last) in run.splits.items():
+    for split, (first, last) in run.years.items():
         target = out_dir / f"{split}.zarr"
         if target.exists():
             continue
@@ -164,7 +164,7 @@ def model_python(packages: tuple[str, ...]) -> Path:
 
 
 def _trial_days(run: NatureRun, limit: int) -> int:
-    first = date(min(year for year, _ in run.splits.values()), 1, 1)
+    first = date(min(year for year, _ in run.years.values()), 1, 1)
     return -(-((first - run.start).days + limit) // CHUNK_DAYS) * CHUNK_DAYS
 
 

@@ -96,8 +96,12 @@ class Results:
         windows = self.facts.get("windows") or {}
         if field not in windows:
             return field
-        hours = windows[field]
-        return f"{field}, {hours:g} h sums" if hours is not None else f"{field}, window not stated"
+        # as `window_of` has it: 6h, since-start, or nothing
+        window = windows[field]
+        if window is None:
+            return f"{field}, window not stated"
+        hours = window.removesuffix("h")
+        return f"{field}, {hours} h sums" if hours.isdecimal() else f"{field}, sums {window.replace('-', ' ')}"
 
     def region_text(self, region: str, field: str = "") -> str:
         """The region as words, with the share of its area that was scored where that is not the whole of it."""

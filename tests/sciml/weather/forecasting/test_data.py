@@ -33,7 +33,7 @@ def test_samples_of_the_splits_do_not_touch(sample_data: ForecastData):
     train, held_out = sample_data.samples("train"), sample_data.samples("validation")
     assert train.initial_times[-1] < held_out.initial_times[0]
     assert len(train) == 31
-    assert len(EveryNth(held_out, 4)) == 4
+    assert len(EveryNth(held_out, 4)) == 8
     assert EveryNth(held_out, 4)[1].time == held_out[4].time
 
 

@@ -26,7 +26,7 @@ LEVELS = (200.0, 500.0, 850.0)
 RECIPE = {
     "packages": ["jcm==3.0.0"],
     "start": "1999-12-27",
-    "splits": {"train": [2000, 2000], "test": [2001, 2001]},
+    "years": {"train": [2000, 2000], "test": [2001, 2001]},
     "levels_hpa": list(LEVELS),
     "sample": {"grid": "N4", "levels_hpa": [500], "times": {"train": 3}},
 }
@@ -129,9 +129,9 @@ def test_a_sample_is_small_and_close(work: Path, tmp_path: Path):
 
 def test_the_committed_recipe_has_years_after_its_spin_up():
     run = NatureRun.of(read_yaml(find_dataset("speedy-t31") / "dataset.yaml")["recipe"])
-    first = date(min(year for year, _ in run.splits.values()), 1, 1)
+    first = date(min(year for year, _ in run.years.values()), 1, 1)
     assert (first - run.start).days >= 90
-    assert sum(last - first + 1 for first, last in run.splits.values()) == 6
+    assert sum(last - first + 1 for first, last in run.years.values()) == 6
     assert run.days % nature_run.CHUNK_DAYS == 0
 
 

@@ -142,9 +142,14 @@ def test_regions_that_are_not_whole_say_so() -> None:
 
 @pytest.mark.parametrize(
     ("facts", "text"),
-    [({"tp": 6.0}, "tp, 6 h sums"), ({"tp": None}, "tp, window not stated"), ({}, "tp")],
+    [
+        ({"tp": "6h"}, "tp, 6 h sums"),
+        ({"tp": "since-start"}, "tp, sums since start"),
+        ({"tp": None}, "tp, window not stated"),
+        ({}, "tp"),
+    ],
 )
-def test_rain_states_its_window(facts: dict[str, float | None], text: str) -> None:
+def test_rain_states_its_window(facts: dict[str, str | None], text: str) -> None:
     found = Results(made_up_scores(("tp", "t2m")), {**made_up_facts(), "windows": facts})
     assert [found.field_text(field) for field in found.fields] == [text, "t2m"]
     rows = headline_section(found).blocks[1].rows  # pyright: ignore[reportAttributeAccessIssue]

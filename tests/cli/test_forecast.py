@@ -1,0 +1,126 @@
+"""`sciml train` on the sample of the nature run, and `sciml forecast` from what it trained, to the scorecard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from sciml.cli.main import main
+from sciml.core.runs import Run, read_json
+from sciml.weather.era5 import open_forecast
+from sciml.weather.samples import sample_path
+
+SMALL = ("--model.width=8", "--model.layers=1", "--train.epochs=1", "--train.max_minutes=null", "--train.threads=1")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("runs") / "run"
+    assert main(["train", "speedy-sfno", "--run", str(path), *SMALL]) == 0
+    return path
+
+
+def test_a_run_is_scored_beside_persistence_and_reported(run: Path):
+    (scores,) = Run.open(run).scores().values()
+    assert {"z500_day_1_rmse_m2_s2", "t2m_day_3_rmse_k", "tp_day_1_rmse_m"} <= set(scores["all"])
+    assert set(scores["all"]) <= set(scores["baselines"]["persistence"]) | {"z500_day_1_acc"}
+    page = (run / "report.html").read_text()
+    assert "scorecards/test/index.html" in page
+    assert (run / "scorecards" / "test" / "index.html").is_file()
+
+
+def test_a_forecast_and_its_scorecard(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    init = str(sample_path("speedy-t31", "test").absolute())
+    output = tmp_path / "fc.zarr"
+    given = ["--init", init, "--time", "2005-01-01", "--steps", "4", "-o", str(output)]
+    assert main(["forecast", str(run), *given]) == 0
+    assert f"sciml score {output} --truth {init}" in capsys.readouterr().out
+    found = open_forecast(str(output))
+    assert found.sizes["lead_time"] == 4
+    card = tmp_path / "card"
+    assert main(["score", str(output), "--truth", init, "-o", str(card), "--fields", "z500,tp"]) == 0
+    assert read_json(card / "scores.json")["initial_times"] == 1
+
+    assert main(["forecast", str(run), *given]) == 2
+    assert "is there already. Replace it with --overwrite" in capsys.readouterr().err
+    assert main(["forecast", str(run), *given, "--overwrite"]) == 0
+
+
+def test_an_ensemble_and_several_starts(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    init = str(sample_path("speedy-t31", "test").absolute())
+    common = ["forecast", str(run), "--init", init, "--steps", "2", "-o", str(tmp_path / "fc.nc")]
+    starts = ["--time", "2005-01-01/2005-01-02/12", "--fields", "t2m"]
+    assert main([*common, *starts, "--members", "3", "--perturbation", "0.5"]) == 0
+    with xr.open_dataset(tmp_path / "fc.nc", engine="netcdf4") as found:
+        assert dict(found.sizes) == {"time": 3, "lead_time": 2, "number": 3, "latitude": 24, "longitude": 48}
+        assert (found["t2m"].std("number") > 0).all()
+    capsys.readouterr()
+    assert main([*common, *starts, "--members", "3", "--overwrite"]) == 2
+    assert "the members would all be alike" in capsys.readouterr().err
+
+
+def test_a_start_outside_of_the_training_climate_is_warned_of(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    with xr.open_dataset(sample_path("speedy-t31", "test"), engine="netcdf4") as file:
+        hot = file.load()
+    hot["t2m"][:, 5, 5] = 345.0
+    hot.drop_encoding().to_netcdf(tmp_path / "hot.nc", engine="netcdf4")
+    given = ["--init", str(tmp_path / "hot.nc"), "--steps", "1", "-o", str(tmp_path / "fc.zarr")]
+    assert main(["forecast", str(run), *given]) == 0
+    assert "outside of the training climate: t2m goes from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-o", "fc.grib"], "name it .zarr or .nc"),
+        (["-o", "fc.zarr", "--time", "soon"], "--time needs a time such as"),
+        (["-o", "fc.zarr", "--time", "1990-01-01"], "needs the state at 1990-01-01T00:00"),
+        (["-o", "fc.zarr", "--time", "2005-01-02/2005-01-01/6"], "the first comes after the last"),
+        (["-o", "fc.zarr", "--steps", "0"], "whole number above zero"),
+        (["-o", "fc.zarr", "--fields", "z300"], "no field `z300`"),
+        (["-o", "fc.zarr", "--perturbation", "-1"], "from 0 to 100"),
+    ],
+)
+def test_mistakes(
+    run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    message: str,
+):
+    init = str(sample_path("speedy-t31", "test").absolute())
+    monkeypatch.chdir(tmp_path)
+    assert main(["forecast", str(run), "--init", init, *options]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.strip().splitlines()) == 1
+    assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".")]
+
+
+def test_weights_of_another_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    init = str(sample_path("speedy-t31", "test").absolute())
+    assert main(["forecast", "si-painn", "--init", init, "-o", str(tmp_path / "fc.zarr")]) == 2
+    assert "a forecasting model is needed" in capsys.readouterr().err
+    (run := tmp_path / "empty").mkdir()
+    assert main(["forecast", str(run), "--init", init, "-o", str(tmp_path / "fc.zarr")]) == 2
+    assert "is not a run" in capsys.readouterr().err
+
+
+def test_training_starts_from_weights_and_refuses_others(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    longer = ["--loss.steps=2", f"--start_from={run}", "--train.learning_rate=1e-6", "--train.minimum_learning_rate=0"]
+    assert main(["train", "speedy-sfno", "--run", str(tmp_path / "fine"), *SMALL, *longer]) == 0
+    before, after = (
+        next(iter(Run.open(path).scores().values()))["all"]["t2m_day_1_rmse_k"] for path in (run, tmp_path / "fine")
+    )
+    # steps this small change next to nothing
+    assert np.isclose(before, after, rtol=1e-2)
+    capsys.readouterr()
+    wider = ["--run", str(tmp_path / "wide"), *SMALL, "--model.width=12", f"--start_from={run}"]
+    assert main(["train", "speedy-sfno", *wider]) == 2
+    assert "needs shape" in capsys.readouterr().err
