@@ -57,8 +57,12 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
         raise UserError(f"{output}: forecasts are written as Zarr or netCDF; name it .zarr or .nc.")
     if output.exists() and not arguments.overwrite:
         raise UserError(f"{output} is there already. Replace it with --overwrite, or choose another with -o.")
+    if "://" not in arguments.init and user_path(arguments.init).absolute() == output:
+        raise UserError(f"{output} holds the analyses to start from. Choose another place for the forecast with -o.")
     if not 0 <= arguments.perturbation < 100:
         raise UserError(f"--perturbation needs to be from 0 to 100, but is {arguments.perturbation}.")
+    if arguments.perturbation and (arguments.members or 1) < 2:
+        raise UserError("--perturbation needs --members of two at least: the first one's start is left as it is.")
     with needs_extra("weather"):
         from sciml.weather.forecasting.data import open_analyses
         from sciml.weather.forecasting.rollout import (
@@ -124,8 +128,10 @@ def _times(text: str | None, data: xr.Dataset) -> Any:
             last, _, hours = rest.partition("/")
             found = spread_times(np.datetime64(first, "ns"), np.datetime64(last, "ns"), int(hours))
         else:
-            found = np.array([np.datetime64(one, "ns") for one in text.split(",")])
-    except ValueError:
+            found = np.unique(np.array(text.split(","), "datetime64[ns]"))
+        if np.isnat(found).any():
+            raise ValueError("no time")
+    except (ValueError, OverflowError):
         raise UserError(
             f"--time needs a time such as 2005-06-01T12, several with commas, or FIRST/LAST/HOURS, but got {text!r}."
         ) from None

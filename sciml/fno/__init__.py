@@ -1,1 +1,1 @@
-"""Operator networks, which map fields to fields on a grid: Fourier neural operators and those that they compete with."""
+"""Operator networks, from fields to fields on a grid: Fourier neural operators and those that they compete with."""

@@ -5,6 +5,10 @@ Shapes: b batch, i input channels, c channels, k conditions, e channels of the c
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
+
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -12,21 +16,56 @@ from sciml.core.errors import UserError
 from sciml.fno.grids import Grid
 
 
-def check_input(grid: Grid, in_channels: int, n_conditions: int, x: Tensor, condition: Tensor | None) -> None:
-    """Refuses fields of another dimension or other channels, and other conditions, than a network was made for.
+@runtime_checkable
+class Operator(Protocol):
+    """What the operator networks have in common."""
+
+    grid: Grid
+    in_channels: int
+    n_conditions: int
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+
+def check_input(network: Operator, x: Tensor, condition: Tensor | None) -> None:
+    """Refuses fields of another dimension, channels or precision, and other conditions, than a network was made for.
 
     Raises:
         UserError: what was needed and what came.
     """
-    axes = grid.n_dims
-    if x.ndim != axes + 2 or x.shape[-1] != in_channels:
+    axes = network.grid.n_dims
+    if x.ndim != axes + 2 or x.shape[-1] != network.in_channels:
         raise UserError(
-            f"The network was made for fields of {axes} dimension(s) and {in_channels} channel(s), as "
+            f"The network was made for fields of {axes} dimension(s) and {network.in_channels} channel(s), as "
             f"[batch, {axes} axes, channels], but got a tensor of shape {list(x.shape)}."
         )
-    given = 0 if condition is None else condition.shape[-1]
-    if given != n_conditions:
-        raise UserError(f"The network was made for {n_conditions} condition(s) a sample, but got {given}.")
+    _check_precision(network, x, "field")
+    given = 0 if condition is None else condition.shape[-1] if condition.ndim else 1
+    if given != network.n_conditions:
+        raise UserError(f"The network was made for {network.n_conditions} condition(s) a sample, but got {given}.")
+    if condition is None:
+        return
+    if condition.ndim != 2 or condition.shape[0] != x.shape[0]:
+        raise UserError(
+            f"{x.shape[0]} field(s) need conditions of shape {[x.shape[0], network.n_conditions]}, but got "
+            f"{list(condition.shape)}."
+        )
+    _check_precision(network, condition, "condition")
+
+
+def _check_precision(network: Operator, given: Tensor, name: str) -> None:
+    weights = next(network.parameters()).dtype
+    if weights not in (torch.float32, torch.float64):
+        raise UserError(
+            f"The network's weights are {weights}, but transforms and normalisations need float32 or float64. "
+            "Call `.float()` on it, and use `torch.autocast` for products in bfloat16."
+        )
+    if given.dtype == weights:
+        return
+    # products cast by themselves what is not of double precision
+    cast = (torch.float32, torch.bfloat16, torch.float16)
+    if not (torch.is_autocast_enabled(given.device.type) and weights in cast and given.dtype in cast):
+        raise UserError(f"The network's weights are {weights}, but the {name} is {given.dtype}. Use `.to({weights})`.")
 
 
 class Embedding(nn.Module):

@@ -147,7 +147,7 @@ class DeepONet(nn.Module):
         Raises:
             UserError: another dimension, other channels or conditions, or a resolution without the sensors.
         """
-        check_input(self.grid, self.in_channels, self.n_conditions, x, condition)
+        check_input(self, x, condition)
         at = tuple(x.shape[1:-1] if shape is None else shape)
         if len(at) != self.grid.n_dims:
             raise UserError(f"The output's shape needs {self.grid.n_dims} axes, but is {list(at)}.")
@@ -163,7 +163,7 @@ class DeepONet(nn.Module):
         seen = self._at_sensors(x)
         flat = seen.flatten(1) if self.encoder is None else self.encoder(seen)
         if condition is not None:
-            flat = torch.cat([flat, condition.to(flat.dtype)], dim=1)
+            flat = torch.cat([flat, condition], dim=1)
         return self.branch(flat).unflatten(1, (self.out_channels, self.config.basis))
 
     def basis(self, like: Tensor, shape: tuple[int, ...]) -> Float[Tensor, "n p"]:

@@ -190,11 +190,11 @@ class Transolver(nn.Module):
         Raises:
             UserError: another dimension, other channels or other conditions.
         """
-        check_input(self.grid, self.in_channels, self.n_conditions, x, condition)
+        check_input(self, x, condition)
         embedding = self.embedding(condition)
         if self.config.coordinates:
             places = points_like(x, tuple(x.shape[1:-1]), self.grid)
-            x = torch.cat([x, places.expand(x.shape[0], *places.shape)], dim=-1)
+            x = torch.cat([x, places.expand(*x.shape[:-1], -1)], dim=-1)
         h = self.lift(x)
         for block in self.blocks:
             h = block(h, embedding)

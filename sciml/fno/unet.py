@@ -133,7 +133,7 @@ class UNet(nn.Module):
         Raises:
             UserError: another dimension, other channels or conditions, or a periodic axis that cannot be halved.
         """
-        check_input(self.grid, self.in_channels, self.n_conditions, x, condition)
+        check_input(self, x, condition)
         shape, embedding = x.shape[1:-1], self.embedding(condition)
         h = x.movedim(-1, 1)
         if any(missing := self._missing(shape)):

@@ -38,10 +38,11 @@ from sciml.weather.forecasting.objective import (
     headline_fields,
 )
 from sciml.weather.forecasting.rollout import ForecastRequest, initial_states, make_forecast
-from sciml.weather.forecasting.saved import build_forecaster, describe_model, fields_from, load_model
+from sciml.weather.forecasting.saved import build_forecaster, describe_model, fields_from, load_model, windows_of
 from sciml.weather.forecasting.verification import EvaluationConfig, evaluate_model
 from sciml.weather.networks.networks import NETWORKS
 from sciml.weather.training.samples import ForecastSamples
+from sciml.weather.training.statistics import Statistics
 from sciml.weather.training.values import collate
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,8 @@ logger = logging.getLogger(__name__)
 _CLIMATE_FRAMES = 240
 # a quantile of 0.98 has some fifteen of these beyond it
 _TAIL_FRAMES = 800
+# statistics of the same data in other chunks are the same to this
+_SAME_NORMALISATION = 1e-5
 
 
 @dataclass(frozen=True)
@@ -124,10 +127,11 @@ def build(config: WeatherExperiment) -> Problem:
     torch.manual_seed(config.train.seed)
     forecaster = build_forecaster(config.model, config.dataset, statistics, train.static, config.noise)
     if config.start_from is not None:
-        _start_from(config.start_from, forecaster)
+        _start_from(config, forecaster, statistics)
     tails = _tails(train, config) if config.loss.exceedance_weight else None
     loss = ForecastLoss(config.loss, fields, grid, tails)
     climate = _climate(train, fields)
+    windows = windows_of(data.open("train")[list(config.dataset.surface)])
     return Problem(
         network=forecaster,
         loss=loss,
@@ -135,9 +139,9 @@ def build(config: WeatherExperiment) -> Problem:
         train_data=EpochsOf(train),
         validation_data=EveryNth(validation, config.dataset.validation_every),
         collate=collate,
-        validation_loss=_weighted_rmse,
+        validation_loss=_weighted_error,
         metadata={
-            **describe_model(config.model, config.dataset, statistics, climate, config.noise),
+            **describe_model(config.model, config.dataset, statistics, climate, config.noise, windows),
             "data_fingerprint": statistics.fingerprint,
             "data_counts": {"train": len(train), "validation": len(validation)},
             "started_from": config.start_from,
@@ -145,14 +149,45 @@ def build(config: WeatherExperiment) -> Problem:
     )
 
 
-def _weighted_rmse(means: dict[str, float]) -> float:
-    return means["weighted_rmse"]
+def _weighted_error(means: dict[str, float]) -> float:
+    # one member's error would favour ensembles without spread
+    return means["weighted_crps"] if "weighted_crps" in means else means["weighted_rmse"]
 
 
-def _start_from(source: str, forecaster: Forecaster) -> None:
-    file = find_weights(source)
-    tensors, _ = load_checkpoint(file)
+def _start_from(config: WeatherExperiment, forecaster: Forecaster, statistics: Statistics) -> None:
+    """Takes the weights of a trained model, which must have learnt from the same channels, normalised alike."""
+    file = find_weights(str(config.start_from))
+    tensors, metadata = load_checkpoint(file)
+    if metadata.get("domain") != "weather" or "statistics" not in metadata:
+        raise UserError(
+            f"{file}: `start_from` needs a forecasting model, but this is one of {metadata.get('domain')!r}."
+        )
+    known = Statistics.from_json(metadata["statistics"])
+    settings = metadata.get("data", {})
+    for name in ("history", "forcings", "static_fields", "direct"):
+        ours = getattr(config.dataset, name)
+        if settings.get(name) != (list(ours) if isinstance(ours, tuple) else ours):
+            raise UserError(
+                f"{file}: `start_from` needs a model with the same `dataset.{name}`, but its is {settings.get(name)}."
+            )
+    for name, theirs, ours in (
+        ("fields", known.fields, statistics.fields),
+        ("latitudes", known.latitude, statistics.latitude),
+        ("longitudes", known.longitude, statistics.longitude),
+        ("normalisation", _moments(known), _moments(statistics)),
+    ):
+        if len(theirs) != len(ours) or (
+            theirs != ours if name == "fields" else not np.allclose(theirs, ours, rtol=_SAME_NORMALISATION)
+        ):
+            raise UserError(
+                f"{file}: `start_from` needs a model of the same fields, grid and normalisation as the training data, "
+                f"but its {name} differ. Train it on these data, or train on those that it was made with."
+            )
     load_weights(forecaster, tensors, file)
+
+
+def _moments(statistics: Statistics) -> tuple[float, ...]:
+    return (*statistics.mean, *statistics.std, *statistics.tendency_std)
 
 
 def _frames(samples: ForecastSamples, number: int) -> Tensor:

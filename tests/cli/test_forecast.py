@@ -83,7 +83,12 @@ def test_a_start_outside_of_the_training_climate_is_warned_of(
         (["-o", "fc.zarr", "--time", "2005-01-02/2005-01-01/6"], "the first comes after the last"),
         (["-o", "fc.zarr", "--steps", "0"], "whole number above zero"),
         (["-o", "fc.zarr", "--fields", "z300"], "no field `z300`"),
+        (["-o", "fc.zarr", "--time", "2005-01-01,"], "--time needs a time such as"),
+        (["-o", "fc.zarr", "--time", f"2005-01-01/2005-01-02/{10**30}"], "--time needs a time such as"),
+        (["-o", "fc.zarr", "--every", "41"], "40 steps has none to write when each 41-th is"),
         (["-o", "fc.zarr", "--perturbation", "-1"], "from 0 to 100"),
+        (["-o", "fc.zarr", "--perturbation", "0.3"], "--perturbation needs --members of two at least"),
+        (["-o", "fc.zarr", "--perturbation", "0.3", "--members", "1"], "--perturbation needs --members of two"),
     ],
 )
 def test_mistakes(
@@ -101,6 +106,22 @@ def test_mistakes(
     assert message in error
     assert len(error.strip().splitlines()) == 1
     assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".")]
+
+
+def test_starts_are_sorted_and_come_once(run: Path, tmp_path: Path):
+    given = ["--init", str(sample_path("speedy-t31", "test").absolute()), "--steps", "1", "--fields", "t2m"]
+    times = "2005-01-02,2005-01-01,2005-01-02"
+    assert main(["forecast", str(run), *given, "--time", times, "-o", str(tmp_path / "fc.zarr")]) == 0
+    with open_forecast(str(tmp_path / "fc.zarr")) as found:
+        assert found["time"].values.astype("datetime64[D]").astype(str).tolist() == ["2005-01-01", "2005-01-02"]
+
+
+def test_the_analyses_are_not_replaced(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    init = tmp_path / "analyses.nc"
+    init.write_bytes(sample_path("speedy-t31", "test").read_bytes())
+    assert main(["forecast", str(run), "--init", str(init), "-o", str(init), "--overwrite", "--steps", "1"]) == 2
+    assert "holds the analyses to start from" in capsys.readouterr().err
+    assert init.read_bytes() == sample_path("speedy-t31", "test").read_bytes()
 
 
 def test_weights_of_another_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -124,3 +145,20 @@ def test_training_starts_from_weights_and_refuses_others(run: Path, tmp_path: Pa
     wider = ["--run", str(tmp_path / "wide"), *SMALL, "--model.width=12", f"--start_from={run}"]
     assert main(["train", "speedy-sfno", *wider]) == 2
     assert "needs shape" in capsys.readouterr().err
+
+
+def test_weights_of_other_data_are_no_start(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    with xr.open_dataset(sample_path("speedy-t31", "train"), engine="netcdf4") as file:
+        warmer = file.load()
+    warmer["t2m"] = (warmer["t2m"] + 5).assign_attrs(warmer["t2m"].attrs)
+    warmer.drop_encoding().to_netcdf(tmp_path / "warmer.nc", engine="netcdf4")
+    given = ["--run", str(tmp_path / "fine"), *SMALL, f"--start_from={run}"]
+    own = [f"--dataset.{split}={sample_path('speedy-t31', split).absolute()}" for split in ("validation", "test")]
+    assert main(["train", "speedy-sfno", *given, *own, f"--dataset.train={tmp_path / 'warmer.nc'}"]) == 2
+    assert "its normalisation differ" in capsys.readouterr().err
+    assert main(["train", "speedy-sfno", *given, "--dataset.levels_hpa=[500]"]) == 2
+    assert "its fields differ" in capsys.readouterr().err
+    assert main(["train", "speedy-sfno", *given, "--dataset.static_fields=[position, z, lsm]"]) == 2
+    assert "needs a model with the same `dataset.static_fields`" in capsys.readouterr().err
+    assert main(["train", "speedy-sfno", *given[:-1], "--start_from=si-painn"]) == 2
+    assert "`start_from` needs a forecasting model" in capsys.readouterr().err

@@ -166,6 +166,8 @@ class ForecastLoss:
         if config.exceedance_weight:
             weights = weights * self.emphasis(truth * forecaster.change)
         terms = {}
+        # an ensemble's mean has to be smooth: each member is to have the truth's spectrum
+        each, same = forecast.flatten(0, 1), truth.repeat_interleave(len(forecast) // len(truth), 0).flatten(0, 1)
         if config.kind == "crps":
             members = forecast.unflatten(0, (-1, config.members))
             terms["crps"] = almost_fair_crps(members, truth, config.crps_alpha, weights)
@@ -179,20 +181,19 @@ class ForecastLoss:
             terms["quantile"] = quantile_loss(forecast, truth, config.quantile_level, extreme)
             total = total + config.quantile_weight * terms["quantile"]
         if config.spectral_weight:
-            each, same = forecast.flatten(0, 1), truth.flatten(0, 1)
             terms["spectral"] = spectral_loss(each, same, self.grid, "log", self.weights.to(truth))
             total = total + config.spectral_weight * terms["spectral"]
         return {"loss": total, **terms}
 
     def emphasis(self, truth: States) -> States:
-        """Weights of errors by where the truth is, their mean over places 1 for each field."""
+        """Factors of errors: 1 where the truth is usual, more where it is beyond a tail; their mean is above 1."""
         assert self.tails is not None
         beyond = (truth > self.tails.high.to(truth)) | (truth < self.tails.low.to(truth))
         return 1 + self.config.exceedance_weight * self.extreme.to(truth) * beyond
 
 
 class ForecastMetrics:
-    """(forecaster, batch) to sums for the validation's scores: errors of the last step of a roll-out.
+    """(forecaster, batch) to sums for the validation's scores: errors of the last step, of an ensemble its mean's.
 
     Args:
         loss: whose weights are used.
@@ -203,16 +204,24 @@ class ForecastMetrics:
     def __init__(self, loss: ForecastLoss, names: Sequence[str], shown: Sequence[str]) -> None:
         self.loss, self.names, self.shown = loss, tuple(names), tuple(shown)
 
+    @torch.no_grad()
     def __call__(self, forecaster: nn.Module, batch: ForecastBatch) -> dict[str, tuple[Tensor, Tensor]]:
         assert isinstance(forecaster, Forecaster)
         states, truth, forcings = channels_last(batch)
         # the same noise for the same weather, so that scores of two epochs differ by the weights alone
         generator = torch.Generator().manual_seed(int(batch.time[0]) % 2**62)
-        forecast = forecaster(states, forcings, self.loss.config.steps, generator)
-        last, wanted = forecast[:, -1] / forecaster.change, truth[:, -1] / forecaster.change
+        config = self.loss.config
+        members = config.members if config.kind == "crps" else 1
+        states, forcings = (part.repeat_interleave(members, 0) for part in (states, forcings))
+        forecast = forecaster(states, forcings, config.steps, generator)[:, -1].unflatten(0, (-1, members))
+        several, wanted = forecast / forecaster.change, truth[:, -1] / forecaster.change
+        last = several.mean(1)
         squares = ((last - wanted).square() * self.loss.area.to(last)).mean(dim=(1, 2))
         number = torch.tensor(len(squares))
         found = {"weighted_rmse": ((squares * self.loss.weights.to(squares)).mean(1).sum(), number)}
+        if config.kind == "crps":
+            weights = (self.loss.weights * self.loss.area).to(last)
+            found["weighted_crps"] = (almost_fair_crps(several, wanted, 1.0, weights) * number, number)
         for name in self.shown:
             found[f"{name}_rmse"] = (squares[:, self.names.index(name)].sum(), number)
         return found
@@ -227,13 +236,15 @@ def find_tails(frames: Float[Tensor, "n c y x"], quantile: float, one_sided: Seq
     """Where the extremes of each place begin, from normalised frames spread over the training period.
 
     Args:
-        frames: many; half as many as are beyond the quantile would be too few to tell it.
+        frames: many, of which some have to be beyond the quantile.
         quantile: of the upper tail; the lower one has the same share.
         one_sided: of each field, whether only the upper tail matters, as for rain.
     """
-    number = len(frames)
-    ordered = frames.movedim(1, -1).sort(dim=0).values
-    high = ordered[min(number - 1, math.floor(quantile * number))]
-    low = ordered[max(0, math.ceil((1 - quantile) * number) - 1)].clone()
-    low[..., torch.tensor(list(one_sided))] = -math.inf
-    return Tails(low, high)
+    place = min(len(frames) - 1, math.floor(quantile * len(frames)))
+    low, high = [], []
+    # a field at a time: sorting takes three times the memory of what is sorted
+    for values, alone in zip(frames.unbind(1), one_sided, strict=True):
+        ordered = values.sort(dim=0).values
+        high.append(ordered[place])
+        low.append(torch.full_like(ordered[0], -math.inf) if alone else ordered[-1 - place])
+    return Tails(torch.stack(low, dim=-1), torch.stack(high, dim=-1))

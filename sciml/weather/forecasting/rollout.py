@@ -12,7 +12,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,9 @@ from torch import Tensor
 
 from sciml.core.checkpoint import load_checkpoint, save_checkpoint
 from sciml.core.errors import UserError
+from sciml.train.seeding import mix
 from sciml.weather.fields import Field
-from sciml.weather.forecasting.saved import ForecastModel
+from sciml.weather.forecasting.saved import ForecastModel, windows_of
 from sciml.weather.training.reading import FrameReader
 from sciml.weather.variables import find_variable
 from sciml.weather.writing import write_dataset
@@ -51,6 +52,9 @@ class ForecastRequest:
         perturbation: standard deviation of what is added to each member's start but the first, in units of the change
             within a step; smooth in space.
         seed: of members.
+
+    Raises:
+        UserError: fewer steps than there are between two that are written.
     """
 
     times: NDArray[Any]
@@ -61,6 +65,13 @@ class ForecastRequest:
     perturbation: float = 0.0
     seed: int = 0
     notes: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.steps < self.every:
+            raise UserError(
+                f"a forecast of {self.steps} steps has none to write when each {self.every}-th is. Forecast more "
+                "steps, or write more of them."
+            )
 
 
 def initial_states(model: ForecastModel, data: xr.Dataset, times: NDArray[Any]) -> Float[np.ndarray, "i h c y x"]:
@@ -80,6 +91,13 @@ def initial_states(model: ForecastModel, data: xr.Dataset, times: NDArray[Any]) 
         )
     reader = FrameReader(data, model.statistics.fields)
     model.statistics.check(model.statistics.fields, reader.units, reader.grid, model.data.step_hours)
+    known = windows_of(data)
+    for name, hours in model.windows.items():
+        if name in known and known[name] != hours:
+            raise UserError(
+                f"the model knows `{name}` summed over {hours} h, but the data have sums over {known[name]} h. "
+                "Give data of that window."
+            )
     states = np.empty((*wanted.shape, len(model.fields), *reader.grid.shape), np.float32)
     for place, frame in zip(states.reshape(-1, *states.shape[2:]), np.searchsorted(there, wanted.ravel()), strict=True):
         reader.read(np.array([frame]), [place])
@@ -103,7 +121,7 @@ def make_forecast(
         UserError: the roll-out blows up, or what it makes cannot be written.
         KeyboardInterrupt: what was forecast is kept for the next call.
     """
-    part = output.with_name(f".{output.name}.part")
+    part = _part_of(output)
     try:
         _make(model, states, request, part, progress)
         _finish(part, output)
@@ -127,7 +145,7 @@ def _make(
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         _template(model, request).to_zarr(part / _FIELDS, compute=False, zarr_format=2, consolidated=True)
-        state = _Rolling(0, _started(model, states, request), torch.Generator().manual_seed(request.seed))
+        state = _Rolling(0, _started(model, states, request), _generators(request, "steps"))
     progress(state.step, request.steps)
     while state.step < request.steps:
         first = state.step
@@ -142,11 +160,22 @@ def _make(
 
 @dataclass
 class _Rolling:
-    """A roll-out under way: steps done, normalised states [i m, h, y, x, c], and the members' noise."""
+    """A roll-out under way: steps done, normalised states [i m, h, y, x, c], and the noise of each."""
 
     step: int
     states: Tensor
-    generator: torch.Generator
+    generators: list[torch.Generator]
+
+
+def _generators(request: ForecastRequest, purpose: str) -> list[torch.Generator]:
+    """One for each member of each start, so that its noise is the same whatever is forecast beside it."""
+    starts = request.times.astype("datetime64[ns]").astype(np.int64).tolist()
+    numbers = range(max(request.members, 1))
+    return [
+        torch.Generator().manual_seed(mix(request.seed, start, number, *purpose.encode()))
+        for start in starts
+        for number in numbers
+    ]
 
 
 def _started(model: ForecastModel, states: Float[np.ndarray, "i h c y x"], request: ForecastRequest) -> Tensor:
@@ -155,17 +184,17 @@ def _started(model: ForecastModel, states: Float[np.ndarray, "i h c y x"], reque
     start = model.normalise(states).movedim(2, -1)
     repeated = start[:, None].repeat(1, members, 1, 1, 1, 1)
     if request.perturbation and members > 1:
-        generator = torch.Generator().manual_seed(request.seed)
-        noise = _smooth_noise(repeated.shape, generator)
+        noise = _smooth_noise(repeated.shape, _generators(request, "starts"))
         noise[:, 0] = 0
         repeated = repeated + request.perturbation * model.forecaster.change * noise
     return repeated.flatten(0, 1)
 
 
-def _smooth_noise(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+def _smooth_noise(shape: tuple[int, ...], generators: Sequence[torch.Generator]) -> Tensor:
     """[i, m, h, y, x, c] of unit variance, alike for a history's states, with no scale below a few grid lengths."""
     i, m, _, y, x, c = shape
-    coarse = torch.randn(i * m, c, max(y // 6, 2), max(x // 6, 2), generator=generator)
+    size = c, max(y // 6, 2), max(x // 6, 2)
+    coarse = torch.stack([torch.randn(size, generator=generator) for generator in generators])
     wrapped = torch.cat([coarse, coarse[..., :1]], dim=-1)
     fine = torch.nn.functional.interpolate(wrapped, (y, x + 1), mode="bicubic", align_corners=True)[..., :x]
     fine = fine / fine.std(dim=(-2, -1), keepdim=True)
@@ -188,7 +217,7 @@ def _advance(model: ForecastModel, state: _Rolling, request: ForecastRequest, st
         for one in physical:
             guard.check(one, f"a lead time of {hours} h")
         if number % request.every == 0:
-            kept.append(physical)
+            kept.append(model.possible(physical))
     if not kept:
         return np.empty((len(state.states), 0, len(model.fields), *model.grid.shape), np.float32)
     return np.stack(kept, axis=1)
@@ -197,10 +226,10 @@ def _advance(model: ForecastModel, state: _Rolling, request: ForecastRequest, st
 @torch.inference_mode()
 def _step(model: ForecastModel, state: _Rolling, forcings: Tensor) -> Tensor:
     forecaster = model.forecaster
-    # one forecast at a time takes little memory, and the same noise whatever is forecast beside it
+    # one forecast at a time takes little memory, and gives the same whatever is forecast beside it
     found = [
-        forecaster.step(states[None], known[None], forecaster.draw(states[None], state.generator))
-        for states, known in zip(state.states, forcings, strict=True)
+        forecaster.step(states[None], known[None], forecaster.draw(states[None], generator))
+        for states, known, generator in zip(state.states, forcings, state.generators, strict=True)
     ]
     return torch.cat(found)
 
@@ -228,8 +257,8 @@ def _template(model: ForecastModel, request: ForecastRequest) -> xr.Dataset:
         about: dict[str, Any] = {"units": model.statistics.units[model.fields.index(fields[0])]}
         if (known := find_variable(name)) is not None and known.standard_name:
             about["standard_name"] = known.standard_name
-        if name in model.data.direct:
-            about["accumulation_hours"] = model.data.accumulate_hours or model.data.step_hours
+        if name in model.windows:
+            about["accumulation_hours"] = model.windows[name]
         coords = {dim: (dim, values) for dim, values in dims.items()}
         zeros = da.zeros(shape, dtype=np.float32, chunks=chunks)
         variables[name] = xr.DataArray(zeros, coords=coords, dims=list(dims), attrs=about)
@@ -290,6 +319,7 @@ def _finish(part: Path, output: Path) -> None:
     else:
         if output.is_dir():
             shutil.rmtree(output)
+        output.unlink(missing_ok=True)
         (part / _FIELDS).replace(output)
     shutil.rmtree(part)
 
@@ -303,18 +333,19 @@ def _key(model: ForecastModel, states: NDArray[np.float32], request: ForecastReq
     for name, tensor in sorted(model.forecaster.state_dict().items()):
         digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
     about = [request.times.astype(str).tolist(), request.steps, request.every, request.fields]
-    digest.update(json.dumps([*about, request.members, request.perturbation, request.seed]).encode())
+    about += [request.members, request.perturbation, request.seed, asdict(model.data), model.statistics.to_json()]
+    digest.update(json.dumps(about).encode())
     return digest.hexdigest()
 
 
 def _save(path: Path, key: str, state: _Rolling) -> None:
-    save_checkpoint(
-        path, {"states": state.states, "generator": state.generator.get_state()}, {"key": key, "step": state.step}
-    )
+    generators = torch.stack([generator.get_state() for generator in state.generators])
+    save_checkpoint(path, {"states": state.states, "generators": generators}, {"key": key, "step": state.step})
 
 
 def _resumed(part: Path, key: str) -> _Rolling | None:
-    if not (part / _STATE).is_file():
+    # a state without fields is what is left when a call was stopped after its end
+    if not _is_begun(part):
         return None
     try:
         tensors, metadata = load_checkpoint(part / _STATE)
@@ -322,9 +353,11 @@ def _resumed(part: Path, key: str) -> _Rolling | None:
         return None
     if metadata.get("key") != key:
         return None
-    generator = torch.Generator()
-    generator.set_state(tensors["generator"])
-    return _Rolling(int(metadata["step"]), tensors["states"], generator)
+    generators = [torch.Generator() for _ in tensors["generators"]]
+    for generator, saved in zip(generators, tensors["generators"], strict=True):
+        # torch reads a state from where its memory begins, whatever row of a tensor it is
+        generator.set_state(saved.clone())
+    return _Rolling(int(metadata["step"]), tensors["states"], generators)
 
 
 def spread_times(first: np.datetime64, last: np.datetime64, hours: int) -> NDArray[Any]:
@@ -332,6 +365,14 @@ def spread_times(first: np.datetime64, last: np.datetime64, hours: int) -> NDArr
     return np.arange(first, last + np.timedelta64(1, "ns"), np.timedelta64(hours, "h")).astype("datetime64[ns]")
 
 
-def unfinished(output: Path, names: Sequence[str] = (_FIELDS, _STATE)) -> bool:
+def unfinished(output: Path) -> bool:
     """Whether a forecast of this name was begun and not ended."""
-    return all((output.with_name(f".{output.name}.part") / name).exists() for name in names)
+    return _is_begun(_part_of(output))
+
+
+def _part_of(output: Path) -> Path:
+    return output.with_name(f".{output.name}.part")
+
+
+def _is_begun(part: Path) -> bool:
+    return all((part / name).exists() for name in (_FIELDS, _STATE))

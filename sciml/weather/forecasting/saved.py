@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import xarray as xr
 from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
@@ -38,12 +40,14 @@ class ForecastModel:
         data: what its data were.
         statistics: that states are normalised with.
         climate: of the training period.
+        windows: hours that sums such as rain are over, by variable.
     """
 
     forecaster: Forecaster
     data: WeatherDataConfig
     statistics: Statistics
     climate: Climate
+    windows: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -63,13 +67,15 @@ class ForecastModel:
         return torch.from_numpy(((values - mean) / std).astype(np.float32))
 
     def denormalise(self, values: Tensor) -> NDArray[np.float32]:
-        """The inverse of `normalise`; what cannot be negative is not."""
+        """The inverse of `normalise`."""
         mean, std = self._moments()
-        found = (values.detach().cpu().double().numpy() * std + mean).astype(np.float32)
-        for number, least in enumerate(self.statistics.minimum):
-            if least >= 0 and self.fields[number].variable in ("tp", "q"):
-                np.maximum(found[..., number, :, :], 0, out=found[..., number, :, :])
-        return found
+        return (values.detach().cpu().double().numpy() * std + mean).astype(np.float32)
+
+    def possible(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """[..., c, y, x] physical values, those that cannot be negative at least zero."""
+        amounts = [field.variable in ("tp", "q") for field in self.fields]
+        least = np.where(amounts & (np.array(self.statistics.minimum) >= 0), 0, -np.inf).astype(np.float32)
+        return np.maximum(values, least[:, None, None])
 
     def _moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         statistics = self.statistics
@@ -105,6 +111,7 @@ def describe_model(
     statistics: Statistics,
     climate: Climate,
     noise: int,
+    windows: Mapping[str, int],
 ) -> dict[str, Any]:
     """What a checkpoint must say, in JSON, for `load_model` to build the same model."""
     kept = ("upper", "levels_hpa", "surface", "direct", "accumulate_hours", "history", "step_hours", "forcings")
@@ -117,7 +124,14 @@ def describe_model(
         "data": {name: list(value) if isinstance(value, tuple) else value for name, value in described.items()},
         "statistics": statistics.to_json(),
         "climate": climate.to_json(),
+        "accumulation_hours": dict(windows),
     }
+
+
+def windows_of(data: xr.Dataset) -> dict[str, int]:
+    """The hours that sums such as rain are over, by variable, where the data say it."""
+    found = {str(name): values.attrs.get("accumulation_hours") for name, values in data.data_vars.items()}
+    return {name: int(hours) for name, hours in found.items() if hours is not None}
 
 
 def build_forecaster(
@@ -161,10 +175,11 @@ def load_model(path: str | Path) -> tuple[ForecastModel, dict[str, Any]]:
         data = parse(WeatherDataConfig, metadata["data"], str(file))
         statistics = Statistics.from_json(metadata["statistics"])
         climate = Climate.from_json(metadata["climate"])
+        windows = {str(name): int(hours) for name, hours in metadata["accumulation_hours"].items()}
         places = len(statistics.latitude), len(statistics.longitude)
         static = torch.zeros(len(static_channel_names(data.static_fields)), *places)
         forecaster = build_forecaster(config, data, statistics, static, metadata["noise"])
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{file}: the checkpoint does not describe its model ({error!r}).") from error
     load_weights(forecaster, tensors, file)
-    return ForecastModel(forecaster.eval(), data, statistics, climate), metadata
+    return ForecastModel(forecaster.eval(), data, statistics, climate, windows), metadata

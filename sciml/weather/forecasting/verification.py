@@ -125,10 +125,21 @@ def _days(model: ForecastModel, analyses: xr.Dataset, config: EvaluationConfig) 
 
 
 def _starts(model: ForecastModel, analyses: xr.Dataset, days: int, apart_hours: int) -> NDArray[Any]:
+    """Those of evenly spread times for which the data have all states that a forecast starts from.
+
+    Raises:
+        UserError: there is none.
+    """
     there = analyses["time"].values.astype("datetime64[ns]")
-    first = there[0] + (model.data.history - 1) * np.timedelta64(model.data.step_hours, "h")
-    times = spread_times(first, there[-1] - days * _DAY, apart_hours)
-    return times[np.isin(times, there)]
+    before = np.arange(model.data.history) * np.timedelta64(model.data.step_hours, "h")
+    times = spread_times(there[0] + before[-1], there[-1] - days * _DAY, apart_hours)
+    found = times[np.isin(times[:, None] - before, there).all(axis=1)]
+    if not len(found):
+        raise UserError(
+            f"forecasts start from {model.data.history} states {model.data.step_hours} h apart, and the data have none "
+            f"such at times {apart_hours} h apart. Choose another `evaluation.apart_hours`, or data without gaps."
+        )
+    return found
 
 
 def _climatology(data: WeatherDataConfig, fields: tuple[str, ...]) -> str | None:

@@ -13,9 +13,9 @@ import json
 import os
 import subprocess
 import venv
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,10 @@ from numpy.typing import NDArray
 
 from sciml.core.catalogue import cache_dir, user_path
 from sciml.core.errors import UserError
+from sciml.core.runs import write_json
+from sciml.weather.fields import fields_of, parse_field
 from sciml.weather.recipes.sigma_levels import GRAVITY_M_S2, SigmaColumn, to_levels
+from sciml.weather.recipes.twins import part_by_lead_time
 from sciml.weather.regrid import regrid
 from sciml.weather.writing import write_dataset
 
@@ -65,6 +68,8 @@ class NatureRun:
         years: first and last one by split.
         levels_hpa: pressure levels.
         sample: a part small enough to be shipped: its grid, levels_hpa, and how many times of each split.
+        twins: how the predictability limit is found: the split whose months they start in, their days,
+            amplitude_kelvin and seed, and the fields that are compared.
     """
 
     packages: tuple[str, ...]
@@ -72,6 +77,7 @@ class NatureRun:
     years: dict[str, tuple[int, int]]
     levels_hpa: tuple[float, ...]
     sample: Mapping[str, Any]
+    twins: Mapping[str, Any]
 
     @classmethod
     def of(cls, recipe: dict[str, Any]) -> NatureRun:
@@ -81,6 +87,7 @@ class NatureRun:
             {split: (int(years[0]), int(years[1])) for split, years in recipe["years"].items()},
             tuple(float(level) for level in recipe["levels_hpa"]),
             recipe["sample"],
+            recipe["twins"],
         )
 
     @property
@@ -93,9 +100,10 @@ class NatureRun:
 def make(
     dataset_yaml: dict[str, Any], out_dir: Path, work_dir: Path, *, workers: int = 1, limit: int | None = None
 ) -> None:
-    """Integrates the model and writes `<split>.zarr` and `static.nc`.
+    """Integrates the model and its twins, and writes `<split>.zarr`, `static.nc`, the sample and `twin-limit.json`.
 
-    A stopped run continues from its last five days. `workers` is not used: one state follows from the other.
+    A stopped run continues from its last five days; a split that is there with all its times is kept. `workers` is not
+    used: one state follows from the other.
 
     Args:
         limit: days after the first day of the first split, for a trial; only times up to there are written.
@@ -110,14 +118,26 @@ def make(
     write_dataset(static_fields(work_dir), out_dir / "static.nc")
     for split, (first, last) in run.years.items():
         target = out_dir / f"{split}.zarr"
-        if target.exists():
-            continue
         times = slice(f"{first}-01-01", f"{last}-12-31")
         weather = canonical(work_dir, run.levels_hpa).sel(time=times)
-        if weather.sizes["time"]:
+        # a trial wrote fewer times
+        if weather.sizes["time"] > _times_written(target):
             write_dataset(_described(weather, dataset_yaml), target)
     if limit is None:
         write_sample(out_dir, run.sample)
+        _integrate_twins(python, work_dir, run)
+        with xr.open_zarr(out_dir / f"{run.twins['split']}.zarr") as control:
+            known = fields_of(control)
+            fields = [parse_field(name, known) for name in run.twins["fields"]]
+            limits = part_by_lead_time(twins(work_dir, run.levels_hpa), control, fields)
+        write_json(out_dir / "twin-limit.json", {"amplitude_kelvin": run.twins["amplitude_kelvin"], **limits})
+
+
+def _times_written(target: Path) -> int:
+    if not target.exists():
+        return 0
+    with xr.open_zarr(target) as written:
+        return written.sizes["time"]
 
 
 def write_sample(folder: Path, sample: Mapping[str, Any]) -> None:
@@ -166,6 +186,25 @@ def model_python(packages: tuple[str, ...]) -> Path:
 def _trial_days(run: NatureRun, limit: int) -> int:
     first = date(min(year for year, _ in run.years.values()), 1, 1)
     return -(-((first - run.start).days + limit) // CHUNK_DAYS) * CHUNK_DAYS
+
+
+def _integrate_twins(python: Path, work: Path, run: NatureRun) -> None:
+    """One from the first checkpoint of each month, where it is not there yet."""
+    settings = run.twins
+    first, last = run.years[settings["split"]]
+    starts = [path.name for path in sorted((work / "months").iterdir()) if first <= int(path.name[:4]) <= last]
+    common = ["--run_start", run.start.isoformat(), "--days", str(settings["days"]), "--seed", str(settings["seed"])]
+    common += ["--amplitude_kelvin", str(settings["amplitude_kelvin"])]
+    for start in starts:
+        name = f"{start}-{settings['amplitude_kelvin']:g}-{settings['seed']}.npz"
+        late = date.fromisoformat(start) + timedelta(days=settings["days"]) > date(last, 12, 31)
+        if late or (work / "twins" / name).is_file():
+            continue
+        print(f"twin from {start}", flush=True)
+        with (work / "model.log").open("a") as errors:
+            command = [str(python), str(MODEL), "twin", str(work), "--start", start, *common]
+            if subprocess.run(command, stdout=subprocess.DEVNULL, stderr=errors).returncode:
+                raise UserError(f"the twin from {start} stopped; {work / 'model.log'} says why.")
 
 
 def _integrate(python: Path, work: Path, run: NatureRun, days: int) -> None:
@@ -292,9 +331,10 @@ def _described(weather: xr.Dataset, dataset_yaml: dict[str, Any]) -> xr.Dataset:
     return weather.assign_attrs(about).chunk(time=_TIMES, level=-1, latitude=-1, longitude=-1)
 
 
-def twins(work: Path, levels_hpa: tuple[float, ...]) -> Iterator[tuple[str, Arrays]]:
+def twins(work: Path, levels_hpa: tuple[float, ...]) -> dict[str, Arrays]:
     """The canonical fields of each twin, by its name."""
     sigma = _load(work / "grid.npz")["sigma"]
-    for path in sorted((work / "twins").glob("*.npz")):
-        fields = chunk_fields(path, sigma, levels_hpa)
-        yield path.stem, fields | {"time": _times(path)}
+    return {
+        path.stem: chunk_fields(path, sigma, levels_hpa) | {"time": _times(path)}
+        for path in sorted((work / "twins").glob("*.npz"))
+    }

@@ -38,7 +38,7 @@ def test_a_forecast_is_the_forecaster_rolled_out(
     times = [start + step * np.timedelta64(6, "h") for step in range(4)]
     forcings = torch.stack([model.forcings(time) for time in times], 1).movedim(-3, -1)
     with torch.inference_mode():
-        expected = model.denormalise(model.forecaster(states, forcings, 3).movedim(-1, 2))
+        expected = model.possible(model.denormalise(model.forecaster(states, forcings, 3).movedim(-1, 2)))
     for number, field in enumerate(model.fields):
         values = found[field.variable] if field.level_hpa is None else found[field.variable].sel(level=field.level_hpa)
         # batches of another size add up in another order, float32
@@ -92,6 +92,81 @@ def test_stopped_and_continued(
     assert not unfinished(tmp_path / "fc.zarr")
 
 
+def test_stopped_after_its_end(
+    model: ForecastModel, analyses: xr.Dataset, start: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The forecast is there, and so is the state that it no longer needs: the same call makes it anew."""
+    request = ForecastRequest(start[:1], 2)
+
+    def stop(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rollout.shutil, "rmtree", lambda path, ignore_errors=False: ignore_errors or stop(path))
+    with pytest.raises(KeyboardInterrupt):
+        made(model, analyses, tmp_path / "fc.zarr", request)
+    monkeypatch.undo()
+    assert (tmp_path / ".fc.zarr.part" / "state.safetensors").is_file()
+    assert not unfinished(tmp_path / "fc.zarr")
+    found = made(model, analyses, tmp_path / "fc.zarr", request)
+    assert np.isfinite(found["t2m"]).all()
+    assert [path.name for path in tmp_path.iterdir()] == ["fc.zarr"]
+
+
+class Conditioned(torch.nn.Module):
+    """Each field changes by the first number of the noise."""
+
+    def __init__(self, fields: int) -> None:
+        super().__init__()
+        self.fields = fields
+
+    def forward(self, x: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+        return condition[:, :1, None, None].expand(*x.shape[:-1], self.fields)
+
+
+@pytest.fixture
+def noisy(model: ForecastModel) -> ForecastModel:
+    """A model that its noise alone moves."""
+    number = len(model.fields)
+    forecaster = type(model.forecaster)(
+        Conditioned(number), [0.1] * number, [False] * number, model.forecaster.static.movedim(-1, 0), noise=3
+    )
+    return dataclasses.replace(model, forecaster=forecaster)
+
+
+@pytest.mark.parametrize("perturbation", [0.0, 0.5])
+def test_noise_is_the_same_whatever_is_forecast_beside_it(
+    noisy: ForecastModel, analyses: xr.Dataset, start: np.ndarray, tmp_path: Path, perturbation: float
+):
+    def ensemble(times: np.ndarray, members: int) -> np.ndarray:
+        request = ForecastRequest(times, 2, members=members, perturbation=perturbation)
+        return made(noisy, analyses, tmp_path / "fc.zarr", request)["t2m"].values
+
+    both, alone, more = ensemble(start, 2), ensemble(start[1:], 2), ensemble(start[1:], 3)
+    assert np.array_equal(both[1], alone[0])
+    assert np.array_equal(more[0, :, :2], alone[0])
+    # members, steps and starts have noise of their own
+    moves = np.diff(alone[0].mean(axis=(-1, -2)), axis=0)
+    assert len(np.unique(moves)) == moves.size
+    assert not np.allclose(both[0, 1] - both[0, 0], both[1, 1] - both[1, 0])
+
+
+def test_noise_goes_on_where_it_stopped(noisy: ForecastModel, analyses: xr.Dataset, start: np.ndarray, tmp_path: Path):
+    def stop(done: int, total: int) -> None:
+        if done >= 4:
+            raise KeyboardInterrupt
+
+    request = ForecastRequest(start, 6, members=2)
+    whole = made(noisy, analyses, tmp_path / "whole.zarr", request)
+    with pytest.raises(KeyboardInterrupt):
+        made(noisy, analyses, tmp_path / "fc.zarr", request, stop)
+    xr.testing.assert_identical(made(noisy, analyses, tmp_path / "fc.zarr", request), whole)
+
+
+def test_a_forecast_that_would_write_nothing(start: np.ndarray):
+    with pytest.raises(UserError, match="4 steps has none to write when each 8-th is"):
+        ForecastRequest(start, 4, every=8)
+
+
 def test_another_request_does_not_continue_it(
     model: ForecastModel, analyses: xr.Dataset, start: np.ndarray, tmp_path: Path
 ):
@@ -135,6 +210,26 @@ def test_a_roll_out_that_blows_up_stops_and_leaves_no_forecast(
     assert not (tmp_path / "fc.zarr").exists()
 
 
+def test_humidity_far_below_zero_has_blown_up_though_none_would_be_written(
+    model: ForecastModel, analyses: xr.Dataset, start: np.ndarray, tmp_path: Path
+):
+    dry = [str(field) for field in model.fields].index("q850")
+
+    class Drying(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            change = torch.zeros(*x.shape[:-1], len(model.fields))
+            change[:, 3, 4, dry] = -1e4
+            return change
+
+    forecaster = type(model.forecaster)(
+        Drying(), [1.0] * len(model.fields), [False] * len(model.fields), model.forecaster.static.movedim(-1, 0)
+    )
+    with pytest.raises(UserError, match=r"blown up at a lead time of 6 h: q850 goes from -"):
+        made(
+            dataclasses.replace(model, forecaster=forecaster), analyses, tmp_path / "fc.zarr", ForecastRequest(start, 1)
+        )
+
+
 def test_a_start_that_the_data_lack(model: ForecastModel, analyses: xr.Dataset):
     with pytest.raises(UserError, match=r"needs the state at 1990-01-01T00:00, which the data"):
         initial_states(model, analyses, np.array(["1990-01-01"], "datetime64[ns]"))
@@ -144,6 +239,12 @@ def test_a_start_in_other_units(model: ForecastModel, analyses: xr.Dataset, star
     celsius = analyses.assign(t2m=(analyses["t2m"] - 273.15).assign_attrs(units="degC"))
     with pytest.raises(UserError, match="`t2m` are in K, but the data in degC"):
         initial_states(model, celsius, start)
+
+
+def test_a_start_with_rain_of_another_window(model: ForecastModel, analyses: xr.Dataset, start: np.ndarray):
+    daily = analyses.assign(tp=analyses["tp"].assign_attrs(accumulation_hours=24))
+    with pytest.raises(UserError, match="`tp` summed over 6 h, but the data have sums over 24 h"):
+        initial_states(model, daily, start)
 
 
 def test_a_start_on_another_grid(model: ForecastModel, analyses: xr.Dataset, start: np.ndarray):

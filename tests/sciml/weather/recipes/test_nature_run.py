@@ -28,6 +28,7 @@ RECIPE = {
     "start": "1999-12-27",
     "years": {"train": [2000, 2000], "test": [2001, 2001]},
     "levels_hpa": list(LEVELS),
+    "twins": {"split": "test", "days": 5, "amplitude_kelvin": 0.5, "seed": 1, "fields": ["z500"]},
     "sample": {"grid": "N4", "levels_hpa": [500], "times": {"train": 3}},
 }
 
@@ -113,6 +114,19 @@ def test_the_recipe_writes_splits_and_what_is_there_stays(work: Path, tmp_path: 
     (tmp_path / "out" / "train.zarr" / "mark").touch()
     nature_run.make(facts, tmp_path / "out", work, limit=10)
     assert (tmp_path / "out" / "train.zarr" / "mark").exists()
+
+
+def test_what_a_trial_wrote_is_not_taken_for_the_whole(work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(nature_run, "model_python", lambda packages: Path(sys.executable))
+    monkeypatch.setattr(nature_run, "_integrate", lambda *arguments: None)
+    facts = {"summary": "a trial", "recipe": RECIPE}
+    last = work / "chunks" / "2000-01-06.npz"
+    later = last.rename(tmp_path / "later.npz")
+    nature_run.make(facts, tmp_path / "out", work, limit=5)
+    assert open_era5(str(tmp_path / "out" / "train.zarr")).sizes["time"] == 21
+    later.rename(last)
+    nature_run.make(facts, tmp_path / "out", work, limit=10)
+    assert open_era5(str(tmp_path / "out" / "train.zarr")).sizes["time"] == 41
 
 
 def test_a_sample_is_small_and_close(work: Path, tmp_path: Path):
