@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from sciml.core.architectures import architecture_of
 from sciml.fno.deeponet import DeepONet, DeepONetConfig
 from sciml.fno.fno import FNO, FNOConfig
 from sciml.fno.grids import Grid
@@ -23,18 +24,6 @@ OPERATORS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def operator_name(config: Any) -> str:
-    """The name in OPERATORS of the network that a configuration belongs to.
-
-    >>> operator_name(FNOConfig())
-    'fno'
-    """
-    for name, (config_class, _) in OPERATORS.items():
-        if isinstance(config, config_class):
-            return name
-    raise ValueError(f"a config of one of {', '.join(OPERATORS)} is needed, but got {type(config).__name__}.")
-
-
 def build_operator(config: Any, in_channels: int, out_channels: int, grid: Grid, n_conditions: int = 0) -> nn.Module:
     """A network with fresh weights of the operator that `config` belongs to, [b, *grid, i] to [b, *grid, o].
 
@@ -48,5 +37,5 @@ def build_operator(config: Any, in_channels: int, out_channels: int, grid: Grid,
     Raises:
         UserError: sizes that do not fit the grid.
     """
-    _, network_class = OPERATORS[operator_name(config)]
+    _, network_class = OPERATORS[architecture_of(config, OPERATORS)]
     return network_class(config, in_channels, out_channels, grid, n_conditions)

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from sciml.core.architectures import architecture_of
 from sciml.core.atoms import AtomGraph, edge_vectors
 from sciml.core.errors import UserError
 from sciml.gnn.edges import Edges, pair_edges
@@ -166,8 +167,6 @@ def build_potential(
     config: Any, elements: Sequence[int], reference_energies_ev: Sequence[float], energy_scale_ev: float = 1.0
 ) -> Potential:
     """A potential with fresh weights of the architecture that `config` belongs to."""
-    for config_class, network_class in POTENTIALS.values():
-        if isinstance(config, config_class):
-            network = network_class(config, len(elements))
-            return Potential(network, elements, config.cutoff_angstrom, reference_energies_ev, energy_scale_ev)
-    raise ValueError(f"build_potential needs a config of one of {sorted(POTENTIALS)}, but got {type(config).__name__}.")
+    _, network_class = POTENTIALS[architecture_of(config, POTENTIALS)]
+    network = network_class(config, len(elements))
+    return Potential(network, elements, config.cutoff_angstrom, reference_energies_ev, energy_scale_ev)

@@ -5,18 +5,17 @@ Called by the command line for `domain: materials`.
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch_geometric.data import Batch, Data
 
+from sciml.core.architectures import experiment_class
 from sciml.core.atoms import to_pyg
-from sciml.core.catalogue import suggest
 from sciml.core.config import parse
 from sciml.core.errors import UserError
 from sciml.core.runs import Run, write_json, write_text
@@ -51,24 +50,7 @@ def config_class(raw: Mapping[str, Any]) -> type[MaterialsExperiment]:
     Raises:
         UserError: no model, or an architecture that is not among POTENTIALS.
     """
-    model = raw.get("model")
-    name = model.get("architecture") if isinstance(model, Mapping) else None
-    if name is None:
-        raise UserError("`model` is missing. Give one of `sciml list models`, e.g. `model: painn`.")
-    if not isinstance(name, str) or name not in POTENTIALS:
-        hint = suggest(str(name), POTENTIALS)
-        raise UserError(f"`model.architecture` must be one of {', '.join(POTENTIALS)}, but is {name!r}. {hint}".strip())
-    return _config_class(name)
-
-
-@functools.cache
-def _config_class(architecture: str) -> type[MaterialsExperiment]:
-    return make_dataclass(
-        f"{POTENTIALS[architecture][0].__name__.removesuffix('Config')}Experiment",
-        [("model", POTENTIALS[architecture][0])],
-        bases=(MaterialsExperiment,),
-        frozen=True,
-    )
+    return experiment_class(MaterialsExperiment, POTENTIALS, raw, "painn")
 
 
 def build(config: MaterialsExperiment) -> Problem:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from sciml.core.architectures import architecture_of
 from sciml.core.checkpoint import load_checkpoint, load_weights
 from sciml.core.config import parse
 from sciml.core.errors import UserError
@@ -20,11 +21,6 @@ UNITS = {"length": "angstrom", "energy": "eV", "forces": "eV/angstrom", "stress"
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
-def architecture_of(model_config: Any) -> str:
-    """The name in POTENTIALS of a configuration's architecture."""
-    return next(name for name, (config_class, _) in POTENTIALS.items() if isinstance(model_config, config_class))
-
-
 def describe_potential(
     model_config: Any, elements: Sequence[int], reference_energies_ev: Sequence[float], energy_scale_ev: float
 ) -> dict[str, Any]:
@@ -33,7 +29,7 @@ def describe_potential(
 
     return {
         "domain": DOMAIN,
-        "architecture": architecture_of(model_config),
+        "architecture": architecture_of(model_config, POTENTIALS),
         "model": asdict(model_config),
         "elements": [chemical_symbols[number] for number in elements],
         "units": UNITS,

@@ -5,10 +5,9 @@ Called by the command line for `domain: pde`.
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, make_dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from sciml.core.catalogue import suggest
+from sciml.core.architectures import architecture_of, experiment_class
 from sciml.core.checkpoint import load_checkpoint, load_weights
 from sciml.core.config import parse
 from sciml.core.errors import UserError
 from sciml.core.runs import Run, write_json
 from sciml.fno.field_loss import FieldLossConfig
-from sciml.fno.operators import OPERATORS, operator_name
+from sciml.fno.operators import OPERATORS
 from sciml.pde import scores
 from sciml.pde.baselines import Baseline, baselines
 from sciml.pde.dataset import DatasetConfig, load_split, load_training_data
@@ -60,24 +59,7 @@ def config_class(raw: Mapping[str, Any]) -> type[PdeExperiment]:
     Raises:
         UserError: no model, or an architecture that is not among OPERATORS.
     """
-    model = raw.get("model")
-    name = model.get("architecture") if isinstance(model, Mapping) else None
-    if name is None:
-        raise UserError("`model` is missing. Give one of `sciml list models`, e.g. `model: fno`.")
-    if not isinstance(name, str) or name not in OPERATORS:
-        hint = suggest(str(name), OPERATORS)
-        raise UserError(f"`model.architecture` must be one of {', '.join(OPERATORS)}, but is {name!r}. {hint}".strip())
-    return _config_class(name)
-
-
-@functools.cache
-def _config_class(architecture: str) -> type[PdeExperiment]:
-    return make_dataclass(
-        f"{OPERATORS[architecture][0].__name__.removesuffix('Config')}Experiment",
-        [("model", OPERATORS[architecture][0])],
-        bases=(PdeExperiment,),
-        frozen=True,
-    )
+    return experiment_class(PdeExperiment, OPERATORS, raw, "fno")
 
 
 # ---------------------------------------------------------------------------------------------------------------- build
@@ -116,7 +98,7 @@ def build(config: PdeExperiment) -> Problem:
         on_progress=loss.on_progress,
         metadata={
             "domain": DOMAIN,
-            "architecture": operator_name(config.model),
+            "architecture": architecture_of(config.model, OPERATORS),
             "model": asdict(config.model),
             **surrogate.described(),
             "space": train.domain.described,

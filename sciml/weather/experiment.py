@@ -5,10 +5,9 @@ Called by the command line for `domain: weather`.
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sciml.core.catalogue import suggest
+from sciml.core.architectures import experiment_class
 from sciml.core.checkpoint import load_checkpoint, load_weights
 from sciml.core.checks import check_ranges
 from sciml.core.config import parse
@@ -89,24 +88,7 @@ def config_class(raw: Mapping[str, Any]) -> type[WeatherExperiment]:
     Raises:
         UserError: no model, or an architecture that is not among NETWORKS.
     """
-    model = raw.get("model")
-    name = model.get("architecture") if isinstance(model, Mapping) else None
-    if name is None:
-        raise UserError("`model` is missing. Give one of `sciml list models`, e.g. `model: sfno-weather`.")
-    if not isinstance(name, str) or name not in NETWORKS:
-        hint = suggest(str(name), NETWORKS)
-        raise UserError(f"`model.architecture` must be one of {', '.join(NETWORKS)}, but is {name!r}. {hint}".strip())
-    return _config_class(name)
-
-
-@functools.cache
-def _config_class(architecture: str) -> type[WeatherExperiment]:
-    return make_dataclass(
-        f"{NETWORKS[architecture][0].__name__.removesuffix('Config')}Experiment",
-        [("model", NETWORKS[architecture][0])],
-        bases=(WeatherExperiment,),
-        frozen=True,
-    )
+    return experiment_class(WeatherExperiment, NETWORKS, raw, "weather-sfno")
 
 
 def build(config: WeatherExperiment) -> Problem:

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sciml.core.architectures import architecture_of
 from sciml.core.checkpoint import load_checkpoint, load_weights
 from sciml.core.config import parse
 from sciml.core.errors import UserError
@@ -23,7 +24,7 @@ from sciml.weather.forecasting.climate import Climate, Guard
 from sciml.weather.forecasting.data import WeatherDataConfig, layout_of, sphere_of
 from sciml.weather.forecasting.forecaster import Forecaster
 from sciml.weather.grid import Grid
-from sciml.weather.networks.networks import NETWORKS, build_network, network_name
+from sciml.weather.networks.networks import NETWORKS, build_network
 from sciml.weather.training.forcings import forcing_channels, forcing_fields, relative_radiation
 from sciml.weather.training.static import static_channel_names
 from sciml.weather.training.statistics import Statistics
@@ -118,7 +119,7 @@ def describe_model(
     described = {name: getattr(data, name) for name in (*kept, "static_fields")}
     return {
         "domain": DOMAIN,
-        "architecture": network_name(config),
+        "architecture": architecture_of(config, NETWORKS),
         "model": asdict(config),
         "noise": noise,
         "data": {name: list(value) if isinstance(value, tuple) else value for name, value in described.items()},

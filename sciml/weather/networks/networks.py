@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from sciml.core.architectures import architecture_of
 from sciml.core.errors import UserError
 from sciml.fno.grids import Grid
 from sciml.fno.sfno import SFNO, SFNOConfig
@@ -24,18 +25,6 @@ NETWORKS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def network_name(config: Any) -> str:
-    """The name in NETWORKS of the network that a configuration belongs to.
-
-    >>> network_name(SFNOConfig())
-    'sfno'
-    """
-    for name, (config_class, _) in NETWORKS.items():
-        if isinstance(config, config_class):
-            return name
-    raise ValueError(f"a config of one of {', '.join(NETWORKS)} is needed, but got {type(config).__name__}.")
-
-
 def build_network(config: Any, layout: ChannelLayout, grid: Grid, n_conditions: int = 0) -> nn.Module:
     """A network with fresh weights, [b, y, x, inputs] to the normalised change of a state, [b, y, x, state].
 
@@ -50,7 +39,7 @@ def build_network(config: Any, layout: ChannelLayout, grid: Grid, n_conditions: 
     """
     if grid.sphere is None:
         raise UserError("Networks of weather need a grid of the whole sphere, but got one of a box.")
-    name = network_name(config)
+    name = architecture_of(config, NETWORKS)
     if name != "sfno":
         return NETWORKS[name][1](config, layout, grid, layout.n_inputs, n_conditions)
     # the one that knows nothing of variables and levels

@@ -9,13 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from sciml.core.architectures import architecture_of
 from sciml.core.errors import UserError
 from sciml.fno.conditioning import check_input
 from sciml.fno.deeponet import DeepONetConfig
 from sciml.fno.export import export_program
 from sciml.fno.fno import FNO, FNOConfig
 from sciml.fno.grids import Grid
-from sciml.fno.operators import OPERATORS, build_operator, operator_name
+from sciml.fno.operators import OPERATORS, build_operator
 from sciml.fno.sfno import SFNOConfig
 from sciml.fno.transolver import TransolverConfig
 from sciml.fno.unet import UNetConfig
@@ -43,7 +44,7 @@ def inputs(n: int = 2) -> tuple[Tensor, Tensor]:
 
 @EVERY
 def test_a_config_names_its_network(name: str) -> None:
-    assert operator_name(SMALL[name]) == name
+    assert architecture_of(SMALL[name], OPERATORS) == name
     assert isinstance(build(name), OPERATORS[name][1])
 
 

@@ -51,5 +51,5 @@ def test_reference_energies_belong_to_elements() -> None:
 
 def test_an_unknown_config_is_refused() -> None:
     other: Any = torch.nn.Linear(1, 1)
-    with pytest.raises(ValueError, match="needs a config of one of"):
+    with pytest.raises(ValueError, match="a config of one of schnet, painn, qace is needed, but got Linear"):
         build_potential(other, (1,), [0.0])
