@@ -14,12 +14,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +29,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from sciml.core.errors import UserError
+from sciml.core.processes import in_processes
 from sciml.core.runs import write_json, write_text
 from sciml.materials.structures import extxyz_text
 
@@ -141,7 +139,7 @@ def label_all(
     columns = (TextColumn("label"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task("label", total=len(candidates), completed=done)
-        for outcome in _run(tasks, workers):
+        for outcome in in_processes(_label_one, tasks, workers):
             outcomes.append(outcome)
             progress.advance(bar)
             verdict = f"failed: {outcome.reason}" if outcome.reason else "ok"
@@ -205,24 +203,6 @@ def _is_finished(name: str, expected: str, work_dir: Path) -> bool:
             f"{expected[:12]}). Labels of two kinds do not mix: restore the settings, or give an empty work folder."
         )
     return True
-
-
-def _run(tasks: Sequence[tuple], workers: int) -> Iterator[Outcome]:
-    if workers <= 1:
-        yield from (_label_one(*task) for task in tasks)
-        return
-    # spawn: a forked child would share the parent's BLAS threads and their locks
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        try:
-            for future in as_completed([pool.submit(_label_one, *task) for task in tasks]):
-                yield future.result()
-        except BrokenProcessPool as error:
-            raise UserError(
-                "A process that labelled was killed, perhaps for want of memory. The labels made so far are kept: run "
-                "again, with fewer workers if it comes back."
-            ) from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # after an error, what waits is not begun
 
 
 def _label_one(candidate: Candidate, make_calculator: CalculatorFactory, print_: str, work_dir: Path) -> Outcome:

@@ -38,7 +38,7 @@ from sciml.core.runs import Run, write_text
 from sciml.core.units import EV_PER_ANGSTROM3_IN_GPA
 from sciml.materials import report_words as words
 from sciml.materials.drawing import MOST_ATOMS, draw_structure
-from sciml.materials.report_data import Evidence, Predictions, read_evidence
+from sciml.materials.report_data import Evidence, Predictions, judged, read_evidence
 
 # heading, unit, name of the MAE and of the RMSE in metrics.json
 SCORES = (
@@ -226,7 +226,7 @@ def _gpa(stress: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _distribution_section(evidence: Evidence) -> Section:
     figures: list[tuple[Svg, str]] = []
-    for p in evidence.tests():
+    for p in judged(evidence):
         kinds = (
             (
                 "Energy error",
@@ -283,17 +283,17 @@ def _by_group(errors: NDArray[np.float64], groups: NDArray[Any]) -> dict[str, ND
 
 
 def _worst_section(evidence: Evidence) -> Section:
-    tests = evidence.tests()
-    candidates = [(p, i) for p in tests for i in range(len(p.n_atoms))]
-    by_force = any(np.isfinite(p.force_rmse).any() for p in tests)
-    measures = {id(p): p.force_rmse if by_force else np.abs(p.energy_error_mev_per_atom) for p in tests}
+    tested = judged(evidence)
+    candidates = [(p, i) for p in tested for i in range(len(p.n_atoms))]
+    by_force = any(np.isfinite(p.force_rmse).any() for p in tested)
+    measures = {id(p): p.force_rmse if by_force else np.abs(p.energy_error_mev_per_atom) for p in tested}
     ranked = [(float(measures[id(p)][i]), p, i) for p, i in candidates if np.isfinite(measures[id(p)][i])]
     ranked.sort(key=lambda item: -item[0])
     worst = [(p, i) for _, p, i in ranked[:_WORST]]
     if not worst:
         return Section("Worst structures", [Paragraph("There is no structure with both a prediction and a reference.")])
 
-    several = len(tests) > 1
+    several = len(tested) > 1
     drawings = [_drawing(p, i) for p, i in worst]
     energy = [float(p.energy_error_mev_per_atom[i]) for p, i in worst]
     rmse = [float(p.force_rmse[i]) for p, i in worst]

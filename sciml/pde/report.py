@@ -56,7 +56,7 @@ def write_report(run: Run) -> Path:
 def build_page(evidence: Evidence) -> Page:
     """The page of all sections, each with what the run's folder has of it."""
     remarks = words.notes(evidence)
-    units = {name: shown.unit(name) for shown in evidence.shown for name in shown.outputs}
+    units = {name: shown.unit(name) for shown in evidence.predictions for name in shown.outputs}
     return Page(
         title=str(evidence.record.get("name") or evidence.run.path.name),
         kicker="Operator for a partial differential equation: training report",
@@ -159,7 +159,7 @@ def _time_sections(evidence: Evidence) -> list[Section]:
 
 def _fields_section(evidence: Evidence) -> Section:
     blocks: list[Block] = []
-    for shown in evidence.shown:
+    for shown in evidence.predictions:
         for k, (number, error) in enumerate(zip(shown.samples, shown.errors, strict=True)):
             rank = _RANKS[k] if len(shown.samples) == len(_RANKS) else f"number {k + 1} from the worst"
             blocks.append(Heading(f"{shown.split}: sample {number}, the {rank}, error {_percent(error)} %"))
@@ -205,7 +205,7 @@ def _plane(field: np.ndarray) -> np.ndarray:
 
 def _distribution_section(evidence: Evidence) -> Section:
     figures: list[tuple[Svg, str]] = []
-    for shown in evidence.shown:
+    for shown in evidence.predictions:
         errors = {shown.split: shown.sample_errors}
         ridges = error_ridges(errors, title="Error of each sample", label="relative L2 error", logarithmic=True)
         figures.append((ridges, "How many samples have which error; the upright stroke is the median."))
@@ -225,7 +225,7 @@ def _distribution_section(evidence: Evidence) -> Section:
 
 def _spectra_section(evidence: Evidence) -> Section:
     figures: list[tuple[Svg, str]] = []
-    for shown in evidence.shown:
+    for shown in evidence.predictions:
         for channel, name in enumerate(shown.outputs[:_MOST_OUTPUTS]):
             predicted, truth, error = (shown.spectra[part, :, channel].astype(float) for part in range(3))
             powers = {"truth": truth, "prediction": predicted, "error": error}

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -23,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from sciml.core.config import parse
 from sciml.core.errors import UserError
+from sciml.core.processes import in_processes
 from sciml.core.runs import write_bytes, write_json
 from sciml.pde.writing import Layout, write_samples
 
@@ -153,26 +151,8 @@ def _make_chunks(recipe: Recipe, chunks: list[_Chunk], name: str, workers: int, 
     columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task(name, total=len(chunks), completed=len(chunks) - len(todo))
-        for _ in _run(todo, workers):
+        for _ in in_processes(_make_chunk, [(chunk,) for chunk in todo], workers):
             progress.advance(bar)
-
-
-def _run(chunks: Sequence[_Chunk], workers: int) -> Iterator[None]:
-    if workers <= 1:
-        yield from map(_make_chunk, chunks)
-        return
-    # spawn: a forked child would share the parent's threads and their locks
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        try:
-            for future in as_completed([pool.submit(_make_chunk, chunk) for chunk in chunks]):
-                yield future.result()
-        except BrokenProcessPool as error:
-            raise UserError(
-                "A process that made samples was killed, perhaps for want of memory. What was made so far is kept: run "
-                "again, with fewer workers if it comes back."
-            ) from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # after an error, what waits is not begun
 
 
 def _make_chunk(chunk: _Chunk) -> None:

@@ -197,7 +197,7 @@ def test_a_machine_that_fails_stops_the_run_and_spoils_no_structure(tmp_path: Pa
 
 def test_a_killed_worker_is_one_line(tmp_path: Path):
     (tmp_path / "factory.py").write_text(FACTORY)
-    assert "UserError: A process that labelled was killed" in run_script(tmp_path, workers=2, die=True).stderr
+    assert "UserError: A process was killed" in run_script(tmp_path, workers=2, die=True).stderr
     run_script(tmp_path, workers=2)
     assert len(list((tmp_path / "work" / "labels").iterdir())) == 4
 
