@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 EXAMPLES = """\
-  sciml forecast speedy-sfno --init speedy-t31/test.zarr --steps 40 -o fc.zarr
+  sciml forecast runs/speedy-sfno --init speedy-t31/test.zarr --steps 40 -o fc.zarr
   sciml forecast runs/speedy-sfno --init era5.nc --time 2005-06-01T12 --members 20 --perturbation 0.3 -o fc.nc
   sciml forecast runs/speedy-sfno --init test.zarr --time 2005-01-01/2005-12-20/72 --steps 40 --every 4 -o fc.zarr
   sciml score fc.zarr --truth test.zarr --climatology clim.nc -o scorecard"""

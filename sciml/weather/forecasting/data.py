@@ -145,6 +145,7 @@ class ForecastData:
     def __init__(self, config: WeatherDataConfig, statistics: Statistics | None = None) -> None:
         self.config = config
         self._statistics = statistics
+        self._opened: dict[Split, xr.Dataset] = {}
 
     @functools.cached_property
     def statistics(self) -> Statistics:
@@ -163,11 +164,16 @@ class ForecastData:
         return found
 
     def open(self, split: Split) -> xr.Dataset:
-        """The canonical dataset of a split, its period alone.
+        """The canonical dataset of a split, its period alone; opened and checked once.
 
         Raises:
             UserError: there is none, it cannot be read, or it has no time in the period.
         """
+        if split not in self._opened:
+            self._opened[split] = self._open(split)
+        return self._opened[split]
+
+    def _open(self, split: Split) -> xr.Dataset:
         config = self.config
         source = config.source(split)
         if source is None:

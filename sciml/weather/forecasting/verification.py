@@ -94,7 +94,7 @@ def evaluate_model(
     scoring = ScoreRequest(
         forecast=str(forecast),
         truth=source,
-        climatology=_climatology(data, fields),
+        climatology=_climatology(ForecastData(data, model.statistics), fields),
         name=str(run.record().get("name", run.path.name)),
         accumulate_hours=data.accumulate_hours,
         options=ScoreOptions(fields=fields),
@@ -142,12 +142,11 @@ def _starts(model: ForecastModel, analyses: xr.Dataset, days: int, apart_hours: 
     return found
 
 
-def _climatology(data: WeatherDataConfig, fields: tuple[str, ...]) -> str | None:
+def _climatology(training: ForecastData, fields: tuple[str, ...]) -> str | None:
     """The file of the climatology of the training years, from the cache folder where it was made before.
 
     Less than a year has none.
     """
-    training = ForecastData(data)
     analyses = training.open("train")
     there = analyses["time"].values
     if there[-1] - there[0] < 364 * _DAY:
