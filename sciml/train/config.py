@@ -22,8 +22,8 @@ class TrainConfig:
             anneals fully within the budget on any machine; such a run is not reproducible bit for bit.
         batch_size: samples a step and process.
         learning_rate: the largest, after the warm-up.
-        weight_decay: Adam's L2 penalty, or the decoupled one of AdamW and SOAP; matrices alone decay.
-        optimizer: adam, adamw, or soap, whose steps cost more and of which it needs fewer.
+        weight_decay: Adam's L2 penalty, or the decoupled one of AdamW, SOAP and Muon; matrices alone decay.
+        optimizer: adam, adamw, or soap and muon, whose steps cost more and of which they need fewer.
         schedule: constant; cosine (to minimum_learning_rate); plateau (times plateau_factor when the validation score
             has not improved for more than plateau_patience_epochs).
         warmup_steps: steps over which the learning rate grows linearly from zero.
@@ -49,7 +49,7 @@ class TrainConfig:
     batch_size: int = 8
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
-    optimizer: Literal["adam", "adamw", "soap"] = "adam"
+    optimizer: Literal["adam", "adamw", "soap", "muon"] = "adam"
     schedule: Literal["constant", "cosine", "plateau"] = "cosine"
     warmup_steps: int = 100
     minimum_learning_rate: float = 1e-6

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Adam, AdamW, Optimizer
 
 from sciml.core.checkpoint import load_weights
@@ -18,6 +18,7 @@ from sciml.core.errors import UserError
 from sciml.train.batches import Batch, map_tensors
 from sciml.train.config import TrainConfig
 from sciml.train.ema import ExponentialAverage
+from sciml.train.muon import Muon
 from sciml.train.problem import Problem
 from sciml.train.progress import Progress
 from sciml.train.ranks import largest_over_ranks, rank, world_size
@@ -25,7 +26,7 @@ from sciml.train.schedule import Best, Plateau, fraction_done, learning_rate
 from sciml.train.soap import SOAP, is_matrix
 from sciml.train.validation import Totals, to_numbers
 
-OPTIMIZERS = {"adam": Adam, "adamw": AdamW, "soap": SOAP}
+OPTIMIZERS = {"adam": Adam, "adamw": AdamW, "soap": SOAP, "muon": Muon}
 
 
 class TrainingModule(LightningModule):
@@ -92,14 +93,20 @@ class TrainingModule(LightningModule):
     def configure_optimizers(self) -> Optimizer:
         parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         # biases and scales set sizes that nothing else does: only matrices decay
-        decaying = [parameter for parameter in parameters if is_matrix(parameter)]
-        others = [parameter for parameter in parameters if not is_matrix(parameter)]
-        groups = [
-            {"params": decaying, "weight_decay": self.config.weight_decay},
-            {"params": others, "weight_decay": 0.0},
+        decay = self.config.weight_decay
+        matrices = [parameter for parameter in parameters if is_matrix(parameter)]
+        groups: list[dict[str, Any]] = [
+            {"params": matrices, "weight_decay": decay},
+            {"params": [parameter for parameter in parameters if not is_matrix(parameter)], "weight_decay": 0.0},
         ]
         options: dict[str, Any] = {"lr": self.config.learning_rate}
-        if self.config.optimizer != "soap":
+        if self.config.optimizer == "muon":
+            kernels = _kernels(self.network)
+            groups[0]["params"] = [parameter for parameter in matrices if id(parameter) not in kernels]
+            chosen = [parameter for parameter in matrices if id(parameter) in kernels]
+            groups.append({"params": chosen, "weight_decay": decay, "kernels": True})
+            options["half"] = self.config.precision == "bf16-mixed"
+        elif self.config.optimizer != "soap":
             # the fused kernel is the fastest for many small tensors; it does not know complex numbers
             options["fused"] = all(parameter.is_floating_point() for parameter in parameters)
         return OPTIMIZERS[self.config.optimizer]([group for group in groups if group["params"]], **options)
@@ -172,3 +179,9 @@ class TrainingModule(LightningModule):
 
     def _where(self) -> str:
         return f"epoch {self.progress.epoch + 1}, step {self.progress.step + 1}"
+
+
+def _kernels(network: nn.Module) -> set[int]:
+    """Which parameters are kernels of convolutions, whose last dimensions are places."""
+    convolutions = [module for module in network.modules() if isinstance(module, nn.modules.conv._ConvNd)]
+    return {id(module.weight) for module in convolutions}

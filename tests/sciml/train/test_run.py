@@ -179,7 +179,7 @@ def test_bf16_gradients_of_forces_reach_all_weights(toy: ModuleType, new_run: Ne
     assert changed == set(before) - {"layers.5.bias"}, "an energy's constant has no force"
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "soap"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "soap", "muon"])
 def test_every_schedule_and_optimiser(toy: ModuleType, new_run: NewRun, optimizer: Any) -> None:
     for schedule in ("constant", "plateau"):
         config = dataclasses.replace(
