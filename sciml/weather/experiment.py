@@ -65,6 +65,8 @@ class WeatherExperiment:
         train: how.
         evaluation: what is scored at the end.
         noise: numbers, drawn anew each step, that the network is conditioned on, for ensembles; 0 for none.
+        dynamics: whether the network sees what the equations of motion say of a state, and gives winds by vorticity
+            and divergence; see `sciml.weather.networks.dynamics`.
         start_from: a run, checkpoint or trained model whose weights are where training begins; of the same model.
     """
 
@@ -74,6 +76,7 @@ class WeatherExperiment:
     train: TrainConfig = field(default_factory=TrainConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     noise: int = 0
+    dynamics: bool = False
     start_from: str | None = None
 
     def __post_init__(self) -> None:
@@ -107,7 +110,7 @@ def build(config: WeatherExperiment) -> Problem:
     fields = fields_from(statistics.fields, config.dataset)
     grid = sphere_of(train.reader.grid)
     torch.manual_seed(config.train.seed)
-    forecaster = build_forecaster(config.model, config.dataset, statistics, train.static, config.noise)
+    forecaster = build_forecaster(config.model, config.dataset, statistics, train.static, config.noise, config.dynamics)
     if config.start_from is not None:
         _start_from(config, forecaster, statistics)
     tails = _tails(train, config) if config.loss.exceedance_weight else None
@@ -123,7 +126,7 @@ def build(config: WeatherExperiment) -> Problem:
         collate=collate,
         validation_loss=_weighted_error,
         metadata={
-            **describe_model(config.model, config.dataset, statistics, climate, config.noise, windows),
+            **describe_model(config.model, config.dataset, statistics, climate, config.noise, windows, config.dynamics),
             "data_fingerprint": statistics.fingerprint,
             "data_counts": {"train": len(train), "validation": len(validation)},
             "started_from": config.start_from,
@@ -145,6 +148,8 @@ def _start_from(config: WeatherExperiment, forecaster: Forecaster, statistics: S
             f"{file}: `start_from` needs a forecasting model, but this is one of {metadata.get('domain')!r}."
         )
     known = Statistics.from_json(metadata["statistics"])
+    if metadata.get("dynamics", False) != config.dynamics:
+        raise UserError(f"{file}: `start_from` needs a model with `dynamics: {str(config.dynamics).lower()}`, as this.")
     settings = metadata.get("data", {})
     for name in ("history", "forcings", "static_fields", "direct"):
         ours = getattr(config.dataset, name)

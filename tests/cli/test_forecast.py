@@ -147,6 +147,21 @@ def test_training_starts_from_weights_and_refuses_others(run: Path, tmp_path: Pa
     assert "needs shape" in capsys.readouterr().err
 
 
+def test_a_model_with_dynamics_trains_forecasts_and_is_no_start_for_one_without(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    given = [*SMALL, "--model.scale_factor=1.5", "--train.optimizer=muon", "--train.precision=bf16-mixed"]
+    assert main(["train", "speedy-sfno", "--run", str(tmp_path / "run"), *given, "--dynamics=true"]) == 0
+    init = ["--init", str(sample_path("speedy-t31", "test").absolute()), "--steps", "2"]
+    assert main(["forecast", str(tmp_path / "run"), *init, "-o", str(tmp_path / "fc.zarr")]) == 0
+    with open_forecast(str(tmp_path / "fc.zarr")) as found:
+        assert np.isfinite(found["t2m"].values).all()
+    capsys.readouterr()
+    other = ["--run", str(tmp_path / "other"), *given, "--dynamics=false", f"--start_from={tmp_path / 'run'}"]
+    assert main(["train", "speedy-sfno", *other]) == 2
+    assert "`start_from` needs a model with `dynamics: false`" in capsys.readouterr().err
+
+
 def test_weights_of_other_data_are_no_start(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     with xr.open_dataset(sample_path("speedy-t31", "train"), engine="netcdf4") as file:
         warmer = file.load()

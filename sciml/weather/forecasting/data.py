@@ -250,10 +250,12 @@ def open_analyses(source: str, config: WeatherDataConfig) -> xr.Dataset:
     )
 
 
-def layout_of(config: WeatherDataConfig, statistics: Statistics, n_statics: int, n_forcings: int) -> ChannelLayout:
+def layout_of(
+    config: WeatherDataConfig, statistics: Statistics, n_statics: int, n_forcings: int, n_features: int = 0
+) -> ChannelLayout:
     """What the channels of a network are: forcings come twice, of now and of a step later."""
     n_levels = (len(statistics.fields) - len(config.surface)) // len(config.upper) if config.upper else 0
-    return ChannelLayout(config.upper, n_levels, config.surface, config.history, 2 * n_forcings, n_statics)
+    return ChannelLayout(config.upper, n_levels, config.surface, config.history, 2 * n_forcings, n_statics, n_features)
 
 
 def sphere_of(grid: Grid) -> OperatorGrid:

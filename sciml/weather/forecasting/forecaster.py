@@ -2,7 +2,8 @@
 
 A state is normalised with mean and standard deviation of the training period. What the network gives is multiplied with
 the standard deviation of the change within a step, and added to the last state; of `direct` fields, such as rain, which
-has no memory of its own, it is the next state itself.
+has no memory of its own, it is the next state itself. With `dynamics` the network sees what the equations of motion say
+of the last state, and gives the changes of winds as those of vorticity and divergence.
 
 Shapes: b samples, h states that a step starts from, t times, k steps, y latitudes, x longitudes, c fields of a state,
 f forcings, s static fields.
@@ -17,17 +18,20 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from sciml.weather.networks.dynamics import Dynamics
+
 
 class Forecaster(nn.Module):
     """Forecasts normalised states.
 
     Args:
-        network: [b, y, x, inputs] (the states, oldest first, forcings now and a step later, static fields), and a
-            condition where it takes one, to [b, y, x, c].
+        network: [b, y, x, inputs] (the states, oldest first, forcings now and a step later, features of the last state,
+            static fields), and a condition where it takes one, to [b, y, x, c].
         change: standard deviation of the change within a step over that of the state, by field.
         direct: whether the network gives the field itself, by field.
         static: static fields, of order one; kept with the weights.
         noise: numbers drawn anew for each step that the network is conditioned on; 0 for a deterministic one.
+        dynamics: features of a state, or None.
     """
 
     change: Tensor
@@ -41,9 +45,10 @@ class Forecaster(nn.Module):
         direct: Sequence[bool],
         static: Float[Tensor, "s y x"],
         noise: int = 0,
+        dynamics: Dynamics | None = None,
     ) -> None:
         super().__init__()
-        self.network, self.noise = network, noise
+        self.network, self.noise, self.dynamics = network, noise, dynamics
         scale = [1.0 if alone else size for size, alone in zip(change, direct, strict=True)]
         self.register_buffer("change", torch.tensor(scale), persistent=False)
         self.register_buffer("keep", torch.tensor([float(not alone) for alone in direct]), persistent=False)
@@ -57,8 +62,11 @@ class Forecaster(nn.Module):
     ) -> Float[Tensor, "b y x c"]:
         """The state a step after the last one; forcings are those of the last state's time and of the next."""
         static = self.static.expand(len(states), *self.static.shape)
-        inputs = torch.cat([*states.unbind(1), *forcings.unbind(1), static], dim=-1)
+        features = [self.dynamics(states[:, -1])] if self.dynamics is not None else []
+        inputs = torch.cat([*states.unbind(1), *forcings.unbind(1), *features, static], dim=-1)
         change = self.network(inputs, noise) if self.noise else self.network(inputs)
+        if self.dynamics is not None:
+            change = self.dynamics.with_winds(change)
         return self.keep * states[:, -1] + self.change * change
 
     def forward(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from sciml.weather.forecasting.climate import Climate, Guard
 from sciml.weather.forecasting.data import WeatherDataConfig, layout_of, sphere_of
 from sciml.weather.forecasting.forecaster import Forecaster
 from sciml.weather.grid import Grid
+from sciml.weather.networks.dynamics import Dynamics, StateScales
 from sciml.weather.networks.networks import NETWORKS, build_network
 from sciml.weather.training.forcings import forcing_channels, forcing_fields, relative_radiation
 from sciml.weather.training.static import static_channel_names
@@ -113,6 +114,7 @@ def describe_model(
     climate: Climate,
     noise: int,
     windows: Mapping[str, int],
+    dynamics: bool = False,
 ) -> dict[str, Any]:
     """What a checkpoint must say, in JSON, for `load_model` to build the same model."""
     kept = ("upper", "levels_hpa", "surface", "direct", "accumulate_hours", "history", "step_hours", "forcings")
@@ -122,6 +124,7 @@ def describe_model(
         "architecture": architecture_of(config, NETWORKS),
         "model": asdict(config),
         "noise": noise,
+        "dynamics": dynamics,
         "data": {name: list(value) if isinstance(value, tuple) else value for name, value in described.items()},
         "statistics": statistics.to_json(),
         "climate": climate.to_json(),
@@ -136,7 +139,12 @@ def windows_of(data: xr.Dataset) -> dict[str, int]:
 
 
 def build_forecaster(
-    config: Any, data: WeatherDataConfig, statistics: Statistics, static: Float[Tensor, "s y x"], noise: int = 0
+    config: Any,
+    data: WeatherDataConfig,
+    statistics: Statistics,
+    static: Float[Tensor, "s y x"],
+    noise: int = 0,
+    dynamics: bool = False,
 ) -> Forecaster:
     """A forecaster with fresh weights.
 
@@ -146,15 +154,23 @@ def build_forecaster(
         statistics: that states are normalised with.
         static: static fields, of order one.
         noise: numbers that the network is conditioned on in each step.
+        dynamics: whether it sees what the equations of motion say, and gives winds by vorticity and divergence.
 
     Raises:
-        UserError: sizes that do not fit the grid, or a grid that is none of the whole sphere.
+        UserError: sizes that do not fit the grid, a grid that is none of the whole sphere, or fields that the equations
+            of motion need and the state lacks.
     """
     grid = sphere_of(Grid(np.array(statistics.latitude), np.array(statistics.longitude)))
     layout = layout_of(data, statistics, len(static), len(forcing_channels(data.forcings)))
+    motion = None
+    if dynamics:
+        scales = StateScales(statistics.mean, statistics.std, statistics.tendency_std, data.step_hours)
+        levels = [field.level_hpa for field in fields_from(statistics.fields, data)[: layout.n_levels]]
+        motion = Dynamics(layout, [level for level in levels if level is not None], scales, grid)
+        layout = replace(layout, n_features=motion.n_features)
     change = [size / std for size, std in zip(statistics.tendency_std, statistics.std, strict=True)]
     direct = [field.variable in data.direct for field in fields_from(statistics.fields, data)]
-    return Forecaster(build_network(config, layout, grid, noise), change, direct, static, noise)
+    return Forecaster(build_network(config, layout, grid, noise), change, direct, static, noise, motion)
 
 
 def load_model(path: str | Path) -> tuple[ForecastModel, dict[str, Any]]:
@@ -179,7 +195,9 @@ def load_model(path: str | Path) -> tuple[ForecastModel, dict[str, Any]]:
         windows = {str(name): int(hours) for name, hours in metadata["accumulation_hours"].items()}
         places = len(statistics.latitude), len(statistics.longitude)
         static = torch.zeros(len(static_channel_names(data.static_fields)), *places)
-        forecaster = build_forecaster(config, data, statistics, static, metadata["noise"])
+        forecaster = build_forecaster(
+            config, data, statistics, static, metadata["noise"], metadata.get("dynamics", False)
+        )
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{file}: the checkpoint does not describe its model ({error!r}).") from error
     load_weights(forecaster, tensors, file)

@@ -53,7 +53,8 @@ def check_channels(layout: ChannelLayout, n_inputs: int) -> None:
     if n_inputs != layout.n_inputs:
         raise UserError(
             f"The layout has {layout.n_inputs} inputs ({layout.history} states of {layout.n_state} channels, "
-            f"{layout.n_forcings} forcings, {layout.n_statics} static fields), but the network is asked for {n_inputs}."
+            f"{layout.n_forcings} forcings, {layout.n_features} features, {layout.n_statics} static fields), but the "
+            f"network is asked for {n_inputs}."
         )
 
 

@@ -1,8 +1,8 @@
 """Which channel of a weather network is what.
 
-The input of a network holds `history` states, oldest first, then forcings, then static fields. A state holds the
-variables on levels, one after another, each from the top of the atmosphere down, then the variables of the surface.
-The output is one state.
+The input of a network holds `history` states, oldest first, then forcings, features of the last state, and static
+fields. A state holds the variables on levels, one after another, each from the top of the atmosphere down, then the
+variables of the surface. The output is one state.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class ChannelLayout:
         history: states that the input begins with, oldest first.
         n_forcings: fields that are known in advance, as sunlight is.
         n_statics: fields that are constant in time.
+        n_features: fields that are worked out of the last state.
 
     Raises:
         UserError: no variable, a variable twice, or numbers out of range.
@@ -43,12 +44,19 @@ class ChannelLayout:
     history: int = 1
     n_forcings: int = 0
     n_statics: int = 0
+    n_features: int = 0
 
     def __post_init__(self) -> None:
         check_ranges(
             "layout",
             self,
-            {"n_levels": (0, 1000), "history": (1, 100), "n_forcings": (0, 10_000), "n_statics": (0, 10_000)},
+            {
+                "n_levels": (0, 1000),
+                "history": (1, 100),
+                "n_forcings": (0, 10_000),
+                "n_statics": (0, 10_000),
+                "n_features": (0, 10_000),
+            },
         )
         names = self.upper + self.surface
         if not names:
@@ -73,7 +81,7 @@ class ChannelLayout:
     @property
     def n_others(self) -> int:
         """Channels of the input after the states."""
-        return self.n_forcings + self.n_statics
+        return self.n_forcings + self.n_features + self.n_statics
 
     @property
     def n_inputs(self) -> int:
@@ -95,13 +103,13 @@ class ChannelLayout:
 
     @property
     def input_signs(self) -> tuple[float, ...]:
-        """The same by channel of the input; forcings and static fields count as scalars."""
+        """The same by channel of the input; all after the states count as scalars."""
         return self.state_signs * self.history + (1.0,) * self.n_others
 
     def split(
         self, x: Float[Tensor, "*points i"]
     ) -> tuple[Float[Tensor, "*points history state"], Float[Tensor, "*points others"]]:
-        """The states of an input, and its forcings and static fields."""
+        """The states of an input, and what comes after them."""
         states, others = x.split([self.history * self.n_state, self.n_others], dim=-1)
         return states.unflatten(-1, (self.history, self.n_state)), others
 

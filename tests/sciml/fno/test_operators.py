@@ -25,7 +25,7 @@ GRID = Grid((9, 16), (False, True), "equiangular")
 SMALL = {
     "fno": FNOConfig(modes=(4, 4), width=4, layers=2),
     # on a coarser grid inside, and of so few channels that torch's route takes FFTs
-    "sfno": SFNOConfig(width=4, layers=2, scale_factor=2, position=True),
+    "sfno": SFNOConfig(width=4, layers=2, scale_factor=2.0, position=True),
     "unet": UNetConfig(width=4, multipliers=(1, 2), groups=2),
     "deeponet": DeepONetConfig(basis=4, branch_width=8, trunk_width=8),
     "transolver": TransolverConfig(width=8, heads=2, slices=4, layers=1),
@@ -103,7 +103,7 @@ from sciml.fno.sfno import SFNO, SFNOConfig
 grid = Grid((9, 16), (False, True), "equiangular")
 for network in (
     FNO(FNOConfig(modes=(4, 4), width=4, layers=1), 1, 1, grid),
-    SFNO(SFNOConfig(width=4, layers=1, scale_factor=2, position=True), 1, 1, grid),
+    SFNO(SFNOConfig(width=4, layers=1, scale_factor=2.0, position=True), 1, 1, grid),
 ):
     x = torch.randn(2, 9, 16, 1)
     out = torch.compile(network, backend="eager")(x)

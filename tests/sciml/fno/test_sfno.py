@@ -30,7 +30,7 @@ VARIANTS = {
     "real": replace(SMALL, weights="real"),
     "diagonal": replace(SMALL, filters="diagonal"),
     "diagonal, real": replace(SMALL, filters="diagonal", weights="real"),
-    "coarse inside": replace(SMALL, scale_factor=2, norm=True),
+    "coarse inside": replace(SMALL, scale_factor=2.0, norm=True),
     "all parts": replace(SMALL, modes=5, skip=True, norm=True, position=True, encoder_ratio=None),
 }
 
@@ -189,7 +189,7 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(UserError, match="carries 11 degrees and 12 orders.*but 12 degrees and 12 orders are asked"):
         SFNO(replace(SMALL, modes=12), 2, 3, sphere())
     with pytest.raises(UserError, match="carries 5 degrees"):
-        SFNO(replace(SMALL, modes=9, scale_factor=3), 2, 3, sphere((13, 36)))
+        SFNO(replace(SMALL, modes=9, scale_factor=3.0), 2, 3, sphere((13, 36)))
     net = network()
     with pytest.raises(UserError, match=r"2 channel\(s\).*but got a tensor of shape \[1, 12, 24, 3\]"):
         net(torch.zeros(1, 12, 24, 3, dtype=torch.float64))
@@ -199,3 +199,11 @@ def test_what_does_not_fit_is_refused() -> None:
         net(torch.zeros(1, 12, 24, 2, dtype=torch.float64), torch.zeros(1, 1, dtype=torch.float64))
     with pytest.raises(UserError, match="`model.width` needs to be between 1 and 4096, but is 0"):
         SFNOConfig(width=0)
+
+
+def test_blocks_work_on_the_linear_grid_of_a_truncation() -> None:
+    """A quadratic grid of T31 has 48 x 96 points, the linear one 32 x 64: T31 goes through both alike."""
+    grid = sphere((48, 96), "gauss-legendre")
+    network = SFNO(replace(SMALL, modes=None, scale_factor=1.5), 2, 3, grid)
+    assert network.modes == 32
+    assert network(torch.randn(1, 48, 96, 2)).shape == (1, 48, 96, 3)

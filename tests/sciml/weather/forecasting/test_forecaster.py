@@ -6,7 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from sciml.fno.sfno import SFNOConfig
+from sciml.weather.forecasting.data import ForecastData, WeatherDataConfig
 from sciml.weather.forecasting.forecaster import Forecaster
+from sciml.weather.forecasting.objective import channels_last
+from sciml.weather.forecasting.saved import build_forecaster
+from sciml.weather.training.values import collate
 
 B, H, Y, X, C, F, S = 2, 2, 4, 8, 3, 5, 2
 CHANGE, DIRECT = [0.1, 0.2, 0.5], [False, False, True]
@@ -65,6 +70,25 @@ def test_a_step_is_the_last_state_and_the_scaled_change():
         [states[:, 1, ..., 0] + 0.1 * change[..., 0], states[:, 1, ..., 1] + 0.2 * change[..., 1], change[..., 2]], -1
     )
     assert torch.allclose(forecaster(states, forcings, 1)[:, 0], expected, atol=1e-6)
+
+
+def test_with_dynamics_the_network_sees_features_and_gives_vorticity(
+    sample_config: WeatherDataConfig, sample_data: ForecastData
+) -> None:
+    samples = sample_data.samples("train", 2)
+    statistics = sample_data.statistics
+    torch.manual_seed(0)
+    forecaster = build_forecaster(SFNOConfig(width=8, layers=1), sample_config, statistics, samples.static, 0, True)
+    motion, network = forecaster.dynamics, forecaster.network
+    assert motion is not None
+    states, _, forcings = channels_last(collate([samples[0]]))
+    x = [states[:, 0], forcings[:, 0], forcings[:, 1], motion(states[:, 0]), forecaster.static[None]]
+    change = forecaster.change * motion.with_winds(network(torch.cat(x, -1)))
+    expected = forecaster.keep * states[:, 0] + change
+    torch.testing.assert_close(forecaster(states, forcings, 1)[:, 0], expected)
+    # the gradient goes through both features and winds of the second step
+    forecaster(states, forcings, 2)[:, 1].square().mean().backward()
+    assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in network.parameters())
 
 
 def test_a_roll_out_is_steps_one_after_another():
