@@ -10,6 +10,7 @@ import ctypes
 import functools
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -40,7 +41,7 @@ def load(source: Path) -> ctypes.CDLL | None:
     if compiler is None:
         warnings.warn("No C++ compiler (g++) found: what has a compiled kernel runs on a slower route.", stacklevel=2)
         return None
-    key = hashlib.sha256("\0".join([source.read_text(), *FLAGS, compiler, _processor()]).encode()).hexdigest()[:16]
+    key = hashlib.sha256("\0".join([*_texts(source), *FLAGS, compiler, _processor()]).encode()).hexdigest()[:16]
     library = cache_dir() / "kernels" / f"{source.stem}-{key}.so"
     try:
         if not library.exists():
@@ -50,6 +51,15 @@ def load(source: Path) -> ctypes.CDLL | None:
         detail = error.stderr.strip() if isinstance(error, subprocess.CalledProcessError) else str(error)
         warnings.warn(f"{source} did not compile, so what it speeds up runs on a slower route: {detail}", stacklevel=2)
         return None
+
+
+def _texts(source: Path) -> list[str]:
+    """What is compiled: the source, and the headers beside it that it includes."""
+    paths = [source]
+    for path in paths:
+        headers = (path.parent / name for name in re.findall(r'^#include "(.+)"', path.read_text(), re.MULTILINE))
+        paths += [header for header in headers if header not in paths]
+    return [path.read_text() for path in paths]
 
 
 def _compile(compiler: str, source: Path, library: Path) -> None:

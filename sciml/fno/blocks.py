@@ -28,9 +28,12 @@ class PointwiseMLP(nn.Module):
         self.first = nn.Linear(inputs, hidden)
         self.second = nn.Linear(hidden, outputs)
 
-    def forward(self, x: Float[Tensor, "*points i"]) -> Float[Tensor, "*points o"]:
+    def forward(
+        self, x: Float[Tensor, "*points i"], places: Float[Tensor, "*grid j"] | None = None
+    ) -> Float[Tensor, "*points o"]:
+        """The output; `places` are further input channels that each sample has alike, such as coordinates."""
         first, second = self.first, self.second
-        return kernels.two_layers(x, first.weight, first.bias, second.weight, second.bias)
+        return kernels.two_layers(x, first.weight, first.bias, second.weight, second.bias, places)
 
 
 class SoftGating(nn.Module):

@@ -21,7 +21,7 @@ from sciml.fno.blocks import OperatorBlock, PointwiseMLP, SkipKind
 from sciml.fno.conditioning import check_input
 from sciml.fno.fourier import check_modes
 from sciml.fno.grids import Grid
-from sciml.fno.points import with_box_coordinates
+from sciml.fno.points import box_coordinates_like
 from sciml.fno.spectral_weights import SPECTRAL_CONVOLUTIONS
 
 
@@ -127,9 +127,7 @@ class FNO(nn.Module):
         shape = tuple(x.shape[1:-1])
         check_modes(self.config.modes, shape)
         lift, *shifts = self._shifts(condition)
-        if self.config.coordinates:
-            x = with_box_coordinates(x, self.grid)
-        h = self.lifting(x)
+        h = self.lifting(x, box_coordinates_like(x, self.grid) if self.config.coordinates else None)
         if lift is not None:
             h = h + lift.reshape(x.shape[0], *[1] * len(shape), self.config.width)
         h = self._pad(h)
@@ -145,13 +143,15 @@ class FNO(nn.Module):
 
     def _pad(self, h: Tensor) -> Tensor:
         widths = [_margins(n, self.config.padding, p) for n, p in zip(h.shape[1:-1], self.grid.periodic, strict=True)]
-        # torch pads from the last axis on; channels have none
-        return pad(h, [0, 0, *(width for margins in reversed(widths) for width in margins)])
+        # torch pads from the last axis on, channels have none; it would copy the field for margins of 0 too
+        before_and_behind = [width for margins in reversed(widths) for width in margins]
+        return pad(h, [0, 0, *before_and_behind]) if any(before_and_behind) else h
 
     def _unpad(self, h: Tensor, shape: tuple[int, ...]) -> Tensor:
         for axis, (n, periodic) in enumerate(zip(shape, self.grid.periodic, strict=True), start=1):
-            before, _ = _margins(n, self.config.padding, periodic)
-            h = h.narrow(axis, before, n)
+            before, behind = _margins(n, self.config.padding, periodic)
+            if before or behind:
+                h = h.narrow(axis, before, n)
         return h
 
 

@@ -25,12 +25,15 @@ from torch.nn.functional import gelu, linear
 
 from sciml.core import native
 from sciml.fno.fourier import check_modes, inverse_transform, kept_shape, transform
+from sciml.fno.kernel_memory import empty
 from sciml.fno.spectral_weights import multiply
 
 SOURCE = Path(__file__).with_name("kernels.cpp")
 _SUFFIX = {torch.float32: "f32", torch.float64: "f64"}
 # what the kernels are written for
 _MOST_AXES = 3
+# of a perceptron: below it takes as long to read what was ahead of GELU as to find it again
+_INPUTS_TO_KEEP = 16
 
 _switched_off: ContextVar[bool] = ContextVar("switched_off", default=False)
 
@@ -48,6 +51,13 @@ def plain_route() -> Iterator[None]:
 def runs_on(x: Tensor) -> bool:
     """Whether the kernels can take over for this field, here and now."""
     return _library([x]) is not None
+
+
+def library() -> ctypes.CDLL:
+    """The compiled kernels, for callers whom `runs_on` has told that there are some."""
+    compiled = native.load(SOURCE)
+    assert compiled is not None
+    return compiled
 
 
 def block(
@@ -137,23 +147,32 @@ def _check_shapes(modes: tuple[int, ...], given: Sequence[Tensor | None]) -> Non
 
 def two_layers(
     x: Float[Tensor, "*points i"],
-    w1: Float[Tensor, "e i"],
+    w1: Float[Tensor, "e k"],
     b1: Float[Tensor, "e"],
     w2: Float[Tensor, "o e"],
     b2: Float[Tensor, "o"],
+    places: Float[Tensor, "*grid j"] | None = None,
 ) -> Float[Tensor, "*points o"]:
-    """Two linear maps of channels with GELU between, by the kernels where they run."""
+    """Two linear maps of channels with GELU between, by the kernels where they run.
+
+    Args:
+        places: further channels, the same in each sample of x; no gradient goes to them.
+    """
     given = [x, w1, b1, w2, b2]
-    assert w1.shape == (*b1.shape, x.shape[-1]) and w2.shape == (*b2.shape, *b1.shape)
-    if (library := _library(given)) is None:
-        return plain_two_layers(*given)
+    inputs = x.shape[-1] + (0 if places is None else places.shape[-1])
+    assert places is None or places.shape[:-1] == x.shape[1:-1]
+    assert w1.shape == (*b1.shape, inputs) and w2.shape == (*b2.shape, *b1.shape)
+    if (library := _library([*given, places])) is None:
+        return plain_two_layers(*given, places=places)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given):
-        return _TwoLayers.apply(library, *given)
-    return _run_two_layers(library, _contiguous(given))
+        return _TwoLayers.apply(library, places, *given)
+    return _run_two_layers(library, _contiguous([*given, places]))[0]
 
 
-def plain_two_layers(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> Tensor:
+def plain_two_layers(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, places: Tensor | None = None) -> Tensor:
     """The same by torch."""
+    if places is not None:
+        x = torch.cat([x, places.expand(*x.shape[:-1], -1)], dim=-1)
     return linear(gelu(linear(x, w1, b1)), w2, b2)
 
 
@@ -191,10 +210,16 @@ def _contiguous(tensors: Sequence[Tensor | None]) -> list[Tensor | None]:
 
 
 def call(library: ctypes.CDLL, name: str, like: Tensor, sizes: Sequence[Any], tensors: Sequence[Tensor | None]) -> None:
-    """Runs a function of a library on contiguous tensors of the precision of `like`, with torch's number of threads."""
-    function: Callable[..., None] = getattr(library, f"{name}_{_SUFFIX[like.dtype]}")
+    """Runs a function of a library on contiguous tensors of the precision of `like`, with torch's number of threads.
+
+    Raises:
+        MemoryError: there is not enough for what the function needs beside them.
+    """
+    function: Callable[..., int] = getattr(library, f"{name}_{_SUFFIX[like.dtype]}")
     pointers = [None if tensor is None else ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors]
-    function(*sizes, *pointers, ctypes.c_int(torch.get_num_threads()))
+    if function(*sizes, *pointers, ctypes.c_int(torch.get_num_threads())) != 0:
+        shapes = [list(tensor.shape) for tensor in tensors if tensor is not None]
+        raise MemoryError(f"There is no memory left for the intermediate fields of `{name}` with tensors {shapes}.")
 
 
 def _padded(channels: int, like: Tensor) -> int:
@@ -214,32 +239,45 @@ def _block_sizes(activate: bool, given: Sequence[Tensor | None]) -> ctypes.Array
     return (ctypes.c_int64 * len(sizes))(*sizes)
 
 
-def _run_block(library: ctypes.CDLL, activate: bool, given: Sequence[Tensor | None]) -> tuple[Tensor, Tensor]:
-    """The output, and the spectrum for the backward pass."""
-    x, spectral, *_ = given
+def _run_block(
+    library: ctypes.CDLL, activate: bool, given: Sequence[Tensor | None], slopes: bool = False
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The output, and for the backward pass the spectrum and the sums ahead of two nonlinearities."""
+    x, spectral, _, _, w1, *_ = given
     assert x is not None and spectral is not None
-    out = torch.empty_like(x)
-    spectrum = x.new_empty(*spectral.shape[:-3], x.shape[0], 2, _padded(x.shape[-1], x))
-    call(library, "block", x, [_block_sizes(activate, given)], [*given, out, spectrum])
-    return out, spectrum
+    out = empty(library, x, *x.shape)
+    channels = _padded(x.shape[-1], x)
+    spectrum = empty(library, x, *spectral.shape[:-3], x.shape[0], 2, channels)
+    hidden = 0 if w1 is None else _padded(w1.shape[0], x)
+    kept = empty(library, x, *x.shape[:-1], channels + hidden) if slopes else None
+    call(library, "block", x, [_block_sizes(activate, given)], [*given, out, spectrum, kept])
+    return out, spectrum, kept
 
 
-def _run_two_layers(library: ctypes.CDLL, given: Sequence[Tensor | None]) -> Tensor:
-    x, w1, _, w2, _ = given
+def _run_two_layers(
+    library: ctypes.CDLL, given: Sequence[Tensor | None], slopes: bool = False
+) -> tuple[Tensor, Tensor | None]:
+    """The output, and for the backward pass the sums ahead of GELU if they take longer to find than to read."""
+    x, w1, _, w2, *_ = given
     assert x is not None and w1 is not None and w2 is not None
-    out = x.new_empty(*x.shape[:-1], w2.shape[0])
-    call(library, "two_layers", x, _layer_sizes(x, w1, w2), [*given, out])
-    return out
+    out = empty(library, x, *x.shape[:-1], w2.shape[0])
+    keep = slopes and w1.shape[1] >= _INPUTS_TO_KEEP
+    kept = empty(library, x, *x.shape[:-1], _padded(w1.shape[0], x)) if keep else None
+    *layers, places = given[1:]
+    call(library, "two_layers", x, _layer_sizes(x, w1, w2, places), [x, places, *layers, out, kept])
+    return out, kept
 
 
-def _layer_sizes(x: Tensor, w1: Tensor, w2: Tensor) -> list[ctypes.c_int64]:
-    return [ctypes.c_int64(size) for size in (x.numel() // x.shape[-1], x.shape[-1], w1.shape[0], w2.shape[0])]
+def _layer_sizes(x: Tensor, w1: Tensor, w2: Tensor, places: Tensor | None) -> list[ctypes.c_int64]:
+    own = x.shape[-1]
+    of_places = (1, 0) if places is None else (places.numel() // places.shape[-1], places.shape[-1])
+    return [ctypes.c_int64(size) for size in (x.numel() // own, own, *of_places, w1.shape[0], w2.shape[0])]
 
 
 # ------------------------------------------------------------------------------------------------- with their gradients
 
 
-def _plain_gradients(function: Callable[..., Tensor], given: Sequence[Tensor | None], d_out: Tensor) -> list[Any]:
+def plain_gradients(function: Callable[..., Tensor], given: Sequence[Tensor | None], d_out: Tensor) -> list[Any]:
     """The gradients as a graph of torch's own operations, for second derivatives."""
     # a view of each, so that inputs which depend on one another count as independent
     inputs = [None if tensor is None else tensor.view_as(tensor) for tensor in given]
@@ -254,41 +292,44 @@ class _Block(torch.autograd.Function):
     def forward(
         ctx: Any, library: ctypes.CDLL, modes: tuple[int, ...], activate: bool, *given: Tensor | None
     ) -> Tensor:
-        out, spectrum = _run_block(library, activate, _contiguous(given))
+        out, spectrum, kept = _run_block(library, activate, _contiguous(given), slopes=True)
         ctx.library, ctx.modes, ctx.activate = library, modes, activate
-        ctx.save_for_backward(spectrum, *given)
+        ctx.save_for_backward(spectrum, kept, *given)
         return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
         (d_out,) = grads
-        spectrum, *given = ctx.saved_tensors
+        spectrum, kept, *given = ctx.saved_tensors
         if torch.is_grad_enabled():  # the gradient is to be differentiated
             plain = functools.partial(plain_block, ctx.modes, ctx.activate)
-            return None, None, None, *_plain_gradients(plain, given, d_out)
+            return None, None, None, *plain_gradients(plain, given, d_out)
         given = _contiguous(given)
-        slopes = [None if tensor is None else torch.empty_like(tensor) for tensor in given]
-        numbers = [*given, spectrum, d_out.contiguous(), *slopes]
+        slopes = [None if tensor is None else empty(ctx.library, tensor, *tensor.shape) for tensor in given]
+        numbers = [*given, spectrum, kept, d_out.contiguous(), *slopes]
         call(ctx.library, "block_slope", d_out, [_block_sizes(ctx.activate, given)], numbers)
         return None, None, None, *slopes
 
 
 class _TwoLayers(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, library: ctypes.CDLL, *given: Tensor) -> Tensor:
+    def forward(ctx: Any, library: ctypes.CDLL, places: Tensor | None, *given: Tensor) -> Tensor:
         ctx.library = library
-        ctx.save_for_backward(*given)
-        return _run_two_layers(library, _contiguous(given))
+        out, kept = _run_two_layers(library, _contiguous([*given, places]), slopes=True)
+        ctx.save_for_backward(kept, places, *given)
+        return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
         (d_out,) = grads
-        given = ctx.saved_tensors
+        kept, places, *given = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return None, *_plain_gradients(plain_two_layers, given, d_out)
+            plain = functools.partial(plain_two_layers, places=places)
+            return None, None, *plain_gradients(plain, given, d_out)
         x, w1, b1, w2, b2 = (tensor.contiguous() for tensor in given)
-        slopes = [torch.empty_like(tensor) for tensor in (x, w1, b1, w2, b2)]
-        d_x = slopes[0] if ctx.needs_input_grad[1] else None
-        numbers = [x, w1, b1, w2, d_out.contiguous(), d_x, *slopes[1:]]
-        call(ctx.library, "two_layers_slope", d_out, _layer_sizes(x, w1, w2), numbers)
-        return None, d_x, *slopes[1:]
+        d_x = empty(ctx.library, x, *x.shape) if ctx.needs_input_grad[2] else None
+        slopes = [torch.empty_like(tensor) for tensor in (w1, b1, w2, b2)]
+        places = None if places is None else places.contiguous()
+        numbers = [x, places, w1, b1, w2, kept, d_out.contiguous(), d_x, *slopes]
+        call(ctx.library, "two_layers_slope", d_out, _layer_sizes(x, w1, w2, places), numbers)
+        return None, None, d_x, *slopes

@@ -82,9 +82,9 @@ def points_like(x: Tensor, shape: tuple[int, ...], grid: Grid, waves: int = 1) -
     return _constant_like(x, point_features, shape, grid.periodic, grid.sphere, waves)
 
 
-def with_box_coordinates(x: Float[Tensor, "b *grid i"], grid: Grid) -> Float[Tensor, "b *grid f"]:
-    """A field with `box_coordinates` as further channels."""
-    return _joined(x, _constant_like(x, box_coordinates, tuple(x.shape[1:-1]), grid.periodic))
+def box_coordinates_like(x: Float[Tensor, "b *grid i"], grid: Grid) -> Float[Tensor, "*grid d"]:
+    """`box_coordinates` of a field's points, in its precision and on its device."""
+    return _constant_like(x, box_coordinates, tuple(x.shape[1:-1]), grid.periodic)
 
 
 def with_sphere_coordinates(x: Float[Tensor, "b y x i"], grid: Grid) -> Float[Tensor, "b y x f"]:

@@ -1,4 +1,4 @@
-// The two sums of sphere_sums.py, and steps of sphere_mixing.py, for float and double. Only moves and adds arrays: shapes are checked by the caller.
+// The two sums of sphere_sums.py for float and double. Only moves and adds arrays: shapes are checked by the caller.
 //
 // Functions of latitude are even or odd about the equator, so fields are folded there: what is even in them meets even
 // functions alone. Cosines and sines are folded twice along a parallel: about 0 degrees, where a cosine is even and a
@@ -13,9 +13,11 @@
 #include <cstring>
 #include <vector>
 
-namespace {
+#include <omp.h>
 
-using Index = std::int64_t;
+#include "kernels_memory.h"
+
+namespace {
 
 #ifdef __AVX512F__
 constexpr Index BYTES = 64, VECTORS = 4, ROWS = 6;
@@ -122,6 +124,21 @@ struct Sizes {
     }
 };
 
+// What each thread works in; made ahead of the threads, since what they throw nobody catches.
+template <typename T>
+struct Scratch {
+    struct One {
+        std::vector<T> panels, rows;
+        std::vector<const T*> from;
+        std::vector<T*> into;
+    };
+    std::vector<One> each;
+
+    Scratch(int threads, Index panels, Index rows, Index most) : each(threads) {
+        for (One& one : each) one = {std::vector<T>(panels), std::vector<T>(rows), std::vector<const T*>(most), std::vector<T*>(most)};
+    }
+};
+
 // Two parallels [x, c], south and north (null on the equator), to panels [s, class, cosine or sine, j, width].
 template <typename T>
 void fold(const Sizes& z, const T* south, const T* north, T* panels, Index width) {
@@ -203,11 +220,10 @@ template <typename T>
 void analysis(const Sizes& z, const T* field, const T* waves, const T* matrix, T* scratch, T* packed, int threads) {
     const Index half = z.half(), width = padded<T>(2 * z.c), panel = padded<T>(z.c), j_count = z.folded();
     const std::vector<Index> begin = z.starts();
+    Scratch<T> scratches(threads, 2 * z.classes() * 2 * j_count * panel, 0, std::max({j_count, half, z.orders, z.degrees}));
 #pragma omp parallel num_threads(threads)
     {
-        std::vector<T> panels(2 * z.classes() * 2 * j_count * panel, T(0));
-        std::vector<const T*> from(std::max(j_count, half));
-        std::vector<T*> into(std::max(z.orders, z.degrees));
+        auto& [panels, rows, from, into] = scratches.each[omp_get_thread_num()];
         for (Index b = 0; b < z.b; ++b) {
 #pragma omp for schedule(static)
             for (Index k = 0; k < half; ++k) {
@@ -248,12 +264,11 @@ template <typename T>
 void synthesis(const Sizes& z, const T* packed, const T* waves, const T* matrix, T* scratch, T* field, int threads) {
     const Index half = z.half(), width = padded<T>(2 * z.c), panel = padded<T>(z.c), j_count = z.folded();
     const std::vector<Index> begin = z.starts();
+    Scratch<T> scratches(threads, 2 * z.classes() * 2 * j_count * panel, width == 2 * z.c ? 0 : z.degrees * width,
+                         std::max({j_count, half, z.orders, z.degrees}));
 #pragma omp parallel num_threads(threads)
     {
-        std::vector<T> panels(2 * z.classes() * 2 * j_count * panel), rows;
-        std::vector<const T*> from(std::max(z.orders, z.degrees));
-        std::vector<T*> into(std::max(j_count, half));
-        if (width != 2 * z.c) rows.resize(z.degrees * width);
+        auto& [panels, rows, from, into] = scratches.each[omp_get_thread_num()];
         for (Index b = 0; b < z.b; ++b) {
 #pragma omp for schedule(dynamic)
             for (Index i = 0; i < 2 * z.orders; ++i) {
@@ -295,56 +310,20 @@ void synthesis(const Sizes& z, const T* packed, const T* waves, const T* matrix,
     }
 }
 
-// Products of real and imaginary part with complex numbers, product[t, r, o (2)], to sums[t, r, o].
-template <typename T>
-void combine(Index t_count, Index o_count, const T* product, T* sums, int threads) {
-#pragma omp parallel for schedule(static) num_threads(threads)
-    for (Index t = 0; t < t_count; ++t) {
-        const T *__restrict__ real = product + t * 4 * o_count, *__restrict__ imaginary = real + 2 * o_count;
-        T *__restrict__ out = sums + t * 2 * o_count, *__restrict__ out2 = out + o_count;
-#pragma omp simd
-        for (Index o = 0; o < o_count; ++o) {
-            out[o] = real[2 * o] - imaginary[2 * o + 1];
-            out2[o] = real[2 * o + 1] + imaginary[2 * o];
-        }
-    }
-}
-
-// The transpose of `combine`.
-template <typename T>
-void spread(Index t_count, Index o_count, const T* sums, T* product, int threads) {
-#pragma omp parallel for schedule(static) num_threads(threads)
-    for (Index t = 0; t < t_count; ++t) {
-        T *__restrict__ real = product + t * 4 * o_count, *__restrict__ imaginary = real + 2 * o_count;
-        const T *__restrict__ from = sums + t * 2 * o_count, *__restrict__ from2 = from + o_count;
-#pragma omp simd
-        for (Index o = 0; o < o_count; ++o) {
-            real[2 * o] = from[o];
-            real[2 * o + 1] = from2[o];
-            imaginary[2 * o] = from2[o];
-            imaginary[2 * o + 1] = -from[o];
-        }
-    }
-}
-
 }  // namespace
 
 #define SCIML_SUMS(T, SUFFIX)                                                                                          \
-    extern "C" void analysis_##SUFFIX(Index b, Index y, Index x, Index c, Index degrees, Index orders, Index odd,      \
-                                      const T* field, const T* waves, const T* matrix, T* scratch, T* packed,          \
+    extern "C" int analysis_##SUFFIX(Index b, Index y, Index x, Index c, Index degrees, Index orders, Index odd,       \
+                                     const T* field, const T* waves, const T* matrix, T* scratch, T* packed,           \
+                                     int threads) {                                                                    \
+        const Sizes z = {b, y, x, c, degrees, orders, odd};                                                            \
+        return guarded([&] { analysis<T>(z, field, waves, matrix, scratch, packed, threads); });                       \
+    }                                                                                                                  \
+    extern "C" int synthesis_##SUFFIX(Index b, Index y, Index x, Index c, Index degrees, Index orders, Index odd,      \
+                                      const T* packed, const T* waves, const T* matrix, T* scratch, T* field,          \
                                       int threads) {                                                                   \
-        analysis<T>({b, y, x, c, degrees, orders, odd}, field, waves, matrix, scratch, packed, threads);               \
-    }                                                                                                                  \
-    extern "C" void synthesis_##SUFFIX(Index b, Index y, Index x, Index c, Index degrees, Index orders, Index odd,     \
-                                       const T* packed, const T* waves, const T* matrix, T* scratch, T* field,         \
-                                       int threads) {                                                                  \
-        synthesis<T>({b, y, x, c, degrees, orders, odd}, packed, waves, matrix, scratch, field, threads);              \
-    }                                                                                                                  \
-    extern "C" void combine_##SUFFIX(Index t, Index o, const T* product, T* sums, int threads) {                       \
-        combine<T>(t, o, product, sums, threads);                                                                      \
-    }                                                                                                                  \
-    extern "C" void spread_##SUFFIX(Index t, Index o, const T* sums, T* product, int threads) {                        \
-        spread<T>(t, o, sums, product, threads);                                                                       \
+        const Sizes z = {b, y, x, c, degrees, orders, odd};                                                            \
+        return guarded([&] { synthesis<T>(z, packed, waves, matrix, scratch, field, threads); });                      \
     }
 
 SCIML_SUMS(float, f32)

@@ -8,6 +8,8 @@ Shapes: t coefficients, b batch, 2 real and imaginary part, l degrees, i input a
 
 from __future__ import annotations
 
+import ctypes
+import functools
 from typing import Any
 
 import torch
@@ -15,7 +17,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd import Function
 
-from sciml.fno.sphere_kernels import call, runs_on
+from sciml.fno import kernels
+from sciml.fno.kernel_memory import empty
 from sciml.fno.sphere_sums import Truncation
 
 
@@ -23,14 +26,20 @@ def mixed(
     packed: Float[Tensor, "t b 2 i"], weight: Float[Tensor, "l i o 2"] | Float[Tensor, "l i o"], kept: Truncation
 ) -> Float[Tensor, "t b 2 o"]:
     """Complex (with a last axis of 2) or real matrices times the coefficients of each degree."""
+    if kernels.runs_on(packed) and kernels.runs_on(weight) and packed.dtype == weight.dtype:
+        return _Mixed.apply(packed, weight, kept)
+    return _plain_mixed(packed, weight, kept)
+
+
+def _plain_mixed(packed: Tensor, weight: Tensor, kept: Truncation) -> Tensor:
     rows, matrices = packed.flatten(0, 2), weight.flatten(2)
     sizes = [2 * packed.shape[1] * size for size in kept.sizes]
-    if runs_on(packed) and runs_on(weight):
-        product = _Products.apply(rows, matrices, sizes)
-    else:
-        product = torch.cat([part @ matrix for part, matrix in zip(rows.split(sizes), matrices, strict=True)])
+    product = torch.cat([part @ matrix for part, matrix in zip(rows.split(sizes), matrices, strict=True)])
     product = product.unflatten(0, packed.shape[:3])
-    return product if weight.ndim == 3 else _combined(product)
+    if weight.ndim == 3:
+        return product
+    first, second = product.unflatten(-1, (-1, 2)).unbind(2)
+    return torch.stack([first[..., 0] - second[..., 1], first[..., 1] + second[..., 0]], dim=2)
 
 
 def scaled(
@@ -44,76 +53,31 @@ def scaled(
     return torch.stack([a * c - b * d, a * d + b * c], dim=2)
 
 
-class _Products(Function):
-    """Blocks of rows, of the sizes given, each times its matrix, without a node of a graph for each."""
+class _Mixed(Function):
+    """`mixed` by the compiled kernels (kernels_degrees.h)."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, matrices: Tensor, sizes: list[int]) -> Tensor:
-        ctx.sizes = sizes
-        ctx.save_for_backward(rows, matrices)
-        out = rows.new_empty(len(rows), matrices.shape[2])
-        for part, matrix, target in zip(rows.split(sizes), matrices, out.split(sizes), strict=True):
-            torch.mm(part, matrix, out=target)
+    def forward(ctx: Any, packed: Tensor, weight: Tensor, kept: Truncation) -> Tensor:
+        ctx.kept = kept
+        ctx.save_for_backward(packed, weight)
+        out = empty(kernels.library(), packed, *packed.shape[:3], weight.shape[2])
+        _call("mixed", packed, weight, kept, [out])
         return out
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        rows, matrices = ctx.saved_tensors
-        of_rows, of_matrices = None, None
-        if ctx.needs_input_grad[0]:
-            of_rows = _Products.apply(gradients[0], matrices.mT, ctx.sizes)
-        if ctx.needs_input_grad[1]:
-            of_matrices = _Outer.apply(rows, gradients[0], ctx.sizes)
-        return of_rows, of_matrices, None
+        packed, weight = ctx.saved_tensors
+        if torch.is_grad_enabled():  # the gradient is to be differentiated
+            plain = functools.partial(_plain_mixed, kept=ctx.kept)
+            return (*kernels.plain_gradients(plain, [packed, weight], gradients[0]), None)
+        wanted = zip((packed, weight), ctx.needs_input_grad[:2], strict=True)
+        slopes = [empty(kernels.library(), tensor, *tensor.shape) if needed else None for tensor, needed in wanted]
+        _call("mixed_slope", packed, weight, ctx.kept, [gradients[0].contiguous(), *slopes])
+        return slopes[0], slopes[1], None
 
 
-class _Outer(Function):
-    """The sum over each block of rows of the products of its channels, [l, i, o]."""
-
-    @staticmethod
-    def forward(ctx: Any, rows: Tensor, others: Tensor, sizes: list[int]) -> Tensor:
-        ctx.sizes = sizes
-        ctx.save_for_backward(rows, others)
-        out = rows.new_empty(len(sizes), rows.shape[1], others.shape[1])
-        for part, other, target in zip(rows.split(sizes), others.split(sizes), out, strict=True):
-            torch.mm(part.mT, other, out=target)
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
-        rows, others = ctx.saved_tensors
-        of_rows = _Products.apply(others, gradients[0].mT, ctx.sizes)
-        return of_rows, _Products.apply(rows, gradients[0], ctx.sizes), None
-
-
-class _Combine(Function):
-    """Real and imaginary part times complex numbers, [t, b, 2, (o 2)], to the complex product [t, b, 2, o]."""
-
-    @staticmethod
-    def forward(ctx: Any, product: Tensor) -> Tensor:
-        t, b, _, o = product.shape
-        return call("combine", (t * b, o // 2), [product.contiguous()], product.new_empty(t, b, 2, o // 2))
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        return _Spread.apply(gradients[0])
-
-
-class _Spread(Function):
-    """The transpose of `_Combine`."""
-
-    @staticmethod
-    def forward(ctx: Any, sums: Tensor) -> Tensor:
-        t, b, _, o = sums.shape
-        return call("spread", (t * b, o), [sums.contiguous()], sums.new_empty(t, b, 2, 2 * o))
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        return _Combine.apply(gradients[0])
-
-
-def _combined(product: Tensor) -> Tensor:
-    if runs_on(product):
-        return _Combine.apply(product)
-    first, second = product.unflatten(-1, (-1, 2)).unbind(2)
-    return torch.stack([first[..., 0] - second[..., 1], first[..., 1] + second[..., 0]], dim=2)
+def _call(name: str, packed: Tensor, weight: Tensor, kept: Truncation, others: list[Tensor | None]) -> None:
+    counts = (ctypes.c_int64 * kept.degrees)(*(packed.shape[1] * size for size in kept.sizes))
+    degrees, i, o, *complex_parts = weight.shape
+    sizes = [ctypes.c_int64(size) for size in (degrees, i, o, *(complex_parts or [1]))]
+    kernels.call(kernels.library(), name, packed, [*sizes, counts], [packed.contiguous(), weight.contiguous(), *others])

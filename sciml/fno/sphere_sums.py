@@ -25,7 +25,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd import Function
 
+from sciml.fno import kernels
 from sciml.fno.constants import constant
+from sciml.fno.kernel_memory import empty
 from sciml.fno.sphere_kernels import call, runs_on
 
 
@@ -112,7 +114,7 @@ class _Analysis(Function):
     def forward(ctx: Any, field: Tensor, sums: Sums) -> Tensor:
         ctx.sums = sums
         b, _, _, c = field.shape
-        return _run("analysis", sums, field, field.new_empty(sums.truncation.size, b, 2, c))
+        return _run("analysis", sums, field, empty(kernels.library(), field, sums.truncation.size, b, 2, c))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
@@ -124,7 +126,7 @@ class _Synthesis(Function):
     def forward(ctx: Any, packed: Tensor, sums: Sums) -> Tensor:
         ctx.sums = sums
         _, b, _, c = packed.shape
-        return _run("synthesis", sums, packed, packed.new_empty(b, sums.latitudes, sums.longitudes, c))
+        return _run("synthesis", sums, packed, empty(kernels.library(), packed, b, sums.latitudes, sums.longitudes, c))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
@@ -181,7 +183,7 @@ def _run(name: str, sums: Sums, x: Tensor, out: Tensor) -> Tensor:
     b = x.shape[0] if name == "analysis" else x.shape[1]
     tables = [constant(make, sums, name, dtype=x.dtype, device=x.device) for make in (folded_waves, folded_matrix)]
     width = -(-2 * c // _LANES) * _LANES
-    scratch = x.new_empty(kept.orders * 2 * ((sums.latitudes + 1) // 2) * width + _LANES)
+    scratch = empty(kernels.library(), x, kept.orders * 2 * ((sums.latitudes + 1) // 2) * width + _LANES)
     sizes = (b, sums.latitudes, sums.longitudes, c, kept.degrees, kept.orders, sums.odd)
     return call(name, sizes, [x.contiguous(), *tables, scratch], out)
 
