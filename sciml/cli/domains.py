@@ -23,9 +23,17 @@ DOMAINS = {
 }
 
 
+# what is done with a trained run, where the domain does not say it in NEXT
+_USUAL_NEXT = "sciml predict {run} INPUT -o OUTPUT"
+
+
 @runtime_checkable
 class Domain(Protocol):
-    """What a domain's experiment module has."""
+    """What a domain's experiment module has.
+
+    It may have two things more: `NEXT`, the command for a trained run, and `find_data`, from how a user names data to
+    what `evaluate` and `predict` take, for data that may be something else than a file.
+    """
 
     @staticmethod
     def config_class(raw: Mapping[str, Any]) -> type: ...
@@ -34,10 +42,10 @@ class Domain(Protocol):
     def build(config: Any) -> Problem: ...
 
     @staticmethod
-    def evaluate(run: Run, data: Path | None) -> dict[str, Any]: ...
+    def evaluate(run: Run, data: Any) -> dict[str, Any]: ...
 
     @staticmethod
-    def predict(run: Run, source: Path, output: Path) -> str: ...
+    def predict(run: Run, source: Any, output: Path) -> str: ...
 
     @staticmethod
     def report(run: Run) -> Path: ...
@@ -70,6 +78,24 @@ def needs_extra(domain: str) -> Iterator[None]:
             f"{domain} needs the package {error.name}, which is not installed. "
             f"Run `pip install 'sciml-surrogates[{domain}]'`."
         ) from error
+
+
+def next_command(domain: Domain, run: Path) -> str:
+    """The command for a run that is trained."""
+    return getattr(domain, "NEXT", _USUAL_NEXT).format(run=run)
+
+
+def find_data(domain: Domain, text: str) -> Path | str:
+    """What a user means by data: a file that is there, or what else the domain reads.
+
+    Raises:
+        UserError: there is nothing of the kind.
+    """
+    if hasattr(domain, "find_data"):
+        return domain.find_data(text)  # pyright: ignore[reportAttributeAccessIssue] - not each domain has it
+    if not (path := user_path(text)).exists():
+        raise UserError(f"{path}: no such file.")
+    return path
 
 
 def open_run(path: str) -> tuple[Run, Domain]:

@@ -65,14 +65,10 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
         raise UserError("--perturbation needs --members of two at least: the first one's start is left as it is.")
     with needs_extra("weather"):
         from sciml.weather.forecasting.data import open_analyses
-        from sciml.weather.forecasting.rollout import (
-            ForecastRequest,
-            initial_states,
-            make_forecast,
-            unfinished,
-            written_fields,
-        )
+        from sciml.weather.forecasting.request import ForecastRequest, written_fields
+        from sciml.weather.forecasting.rollout import make_forecast, unfinished
         from sciml.weather.forecasting.saved import load_model
+        from sciml.weather.forecasting.starts import InitialStates
         from sciml.weather.samples import source_of
 
     model, metadata = load_model(arguments.run)
@@ -94,9 +90,9 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
         notes={"source": f"sciml, {metadata['architecture']}", "history": f"sciml forecast {arguments.run}"},
     )
     written_fields(model, request)
-    states = initial_states(model, data, times)
-    for time, state in zip(times, states[:, -1], strict=True):
-        oddities = model.guard.oddities(state)
+    starts, guard = InitialStates(model, data, times), model.guard
+    for time, states in zip(times, starts, strict=True):
+        oddities = guard.oddities(states[-1])
         for oddity in oddities[:_WARNINGS]:
             print(f"warning: start {str(time)[:16]}: outside of the training climate: {oddity}", file=sys.stderr)
         if len(oddities) > _WARNINGS:
@@ -105,7 +101,7 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
         print("continuing an unfinished forecast, if it is the same one", file=sys.stderr)
     try:
         with bar("forecast", "steps") as progress:
-            make_forecast(model, states, request, output, progress)
+            make_forecast(model, starts, request, output, progress)
     except KeyboardInterrupt:
         print("sciml: interrupted; the same command continues.", file=sys.stderr)
         return INTERRUPTED
@@ -118,7 +114,7 @@ def _times(text: str | None, data: xr.Dataset) -> Any:
     """Initial times."""
     import numpy as np
 
-    from sciml.weather.forecasting.rollout import spread_times
+    from sciml.weather.forecasting.request import spread_times
 
     if text is None:
         return data["time"].values[-1:].astype("datetime64[ns]")

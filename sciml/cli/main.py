@@ -21,7 +21,7 @@ VERBS = {
     "train": ("sciml.cli.train", "train a model as an experiment file says, then score it and write a report"),
     "evaluate": ("sciml.cli.evaluate", "score a trained run on its test split, or on a file of yours"),
     "predict": ("sciml.cli.predict", "apply a trained run to a file"),
-    "export": ("sciml.cli.export", "write a trained potential as a file for LAMMPS"),
+    "export": ("sciml.cli.export", "write a trained potential as a file for LAMMPS, or a model's weights alone"),
     "lammps": ("sciml.cli.lammps", "build `pair_style sciml` for the LAMMPS at hand, or say what is there"),
     "forecast": ("sciml.cli.forecast", "roll a trained forecasting model out from analyses"),
     "climatology": ("sciml.cli.climatology", "make from years of ERA5 what is normal for the day and hour"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from sciml.core.catalogue import user_path
 from sciml.core.errors import UserError
@@ -18,17 +19,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
-    from sciml.cli.domains import trained_run
+    from sciml.cli.domains import find_data, trained_run
 
-    source, output = user_path(arguments.input), user_path(arguments.output)
-    if not source.exists():
-        raise UserError(f"{source}: no such file.")
-    if output.exists() and output.samefile(source):
+    output = user_path(arguments.output)
+    trained, domain = trained_run(arguments.run)
+    source = find_data(domain, arguments.input)
+    if output.exists() and Path(source).exists() and output.samefile(source):
         raise UserError(f"{output} is the input; give another file with -o.")
     if output.is_dir():
         raise UserError(f"{output} is a folder; name a file with -o.")
     if not output.parent.is_dir():
         raise UserError(f"{output.parent}: no such folder to write {output.name} into.")
-    trained, domain = trained_run(arguments.run)
     print(domain.predict(trained, source, output))
     return 0

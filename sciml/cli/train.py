@@ -88,9 +88,10 @@ def _train(
     from sciml.cli.main import INTERRUPTED
     from sciml.core.runs import now
     from sciml.train.checkpoints import load_state
-    from sciml.train.run import fit
+    from sciml.train.run import check_processes, fit
 
     problem = domain.build(config)
+    check_processes(problem, config.train)  # a run that is refused leaves no folder
     if resume and _leads():
         load_state(run, problem.metadata)  # a run that is refused stays as it is
     if created_with is not None and _leads():
@@ -125,10 +126,11 @@ def _train(
 
 
 def _conclude(run: Run, domain: Domain) -> None:
+    from sciml.cli.domains import next_command
     from sciml.cli.scores import print_scores
 
     scores = domain.evaluate(run, None)
     report = domain.report(run)
     print_scores(scores, f"{run.record().get('name', run.path.name)}: errors of the best checkpoint")
     print(f"report: {report}")
-    print(f"next:   sciml predict {run.path} INPUT -o OUTPUT")
+    print(f"next:   {next_command(domain, run.path)}")

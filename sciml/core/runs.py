@@ -20,6 +20,7 @@ from typing import Any
 
 from sciml.core.errors import UserError
 from sciml.core.plain_yaml import describe_value, dump_yaml, read_yaml
+from sciml.core.writing import replaced
 
 # the packages whose version may change a result
 _RECORDED_PACKAGES = (
@@ -176,14 +177,8 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         UserError: it cannot be written; a file that was there is left as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replaced(path) as temporary:
         temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UserError(f"cannot write {path}: {error.strerror}. Free some space or choose another folder.") from error
 
 
 def write_json(path: Path, value: Any) -> None:

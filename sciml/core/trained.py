@@ -1,10 +1,13 @@
-"""Where the weights of a trained model are: in a run, in a file, or in the catalogue."""
+"""Where the weights of a trained model are: in a run, in a file, or in the catalogue; and a file of them alone."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 from sciml.core.catalogue import entries, user_path
+from sciml.core.checkpoint import load_checkpoint, network_tensors, save_checkpoint
 from sciml.core.errors import UserError
 from sciml.core.runs import Run
 
@@ -30,3 +33,30 @@ def find_weights(path: str | Path) -> Path:
         f"there is no run, checkpoint or trained model at {path}. A run is the folder that `sciml train` wrote; "
         f"trained models are {', '.join(trained)}."
     )
+
+
+def export_weights(path: str | Path, output: Path, precision: str) -> str:
+    """Writes a model's weights and description without what only a trainer needs: a run's checkpoint, smaller.
+
+    Args:
+        path: what `find_weights` takes.
+        output: the file to write, .safetensors.
+        precision: of the weights in the file, "float16", "float32" or "float64". Whoever loads them has the network's
+            own; three digits are enough for most networks, at half the size.
+
+    Returns:
+        What was written, for the user.
+
+    Raises:
+        UserError: no such model, a weight too large for the precision, or a file that cannot be written.
+    """
+    source = find_weights(path)
+    tensors, metadata = load_checkpoint(source)
+    kept = network_tensors(tensors)
+    number = getattr(torch, precision)
+    rounded = {name: one.to(number) if one.is_floating_point() else one for name, one in kept.items()}
+    if bad := [name for name, one in rounded.items() if not torch.isfinite(one).all()]:
+        raise UserError(f"{source}: `{bad[0]}` has numbers too large for {precision}. Export in float32.")
+    save_checkpoint(output, rounded, metadata)
+    size = output.stat().st_size / 1e6
+    return f"{output}: {sum(one.numel() for one in kept.values())} weights in {precision}, {size:.2f} MB"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import numpy as np
 
-from sciml.core.catalogue import check_sha256, find_data_file, user_path
+from sciml.core.data_files import FileConfig, SplitFiles
 from sciml.core.errors import UserError
 from sciml.materials.formats import check_format
 from sciml.materials.reading import ReadOptions, read_structures
@@ -24,28 +23,15 @@ VALIDATION_BLOCKS = 4
 
 
 @dataclass(frozen=True)
-class FileConfig:
-    """A file of a data set.
-
-    Attributes:
-        path: relative to the data set's folder, $SCIML_DATA or the download cache; without a data set of the catalogue,
-            to the current directory.
-        format: "auto", "mlearn", "extxyz", "db" or another name that ase.io knows.
-        url: public address.
-        sha256: checksum of the file.
-    """
-
-    path: str
-    format: str = "auto"
-    url: str | None = None
-    sha256: str | None = None
+class StructureFile(FileConfig):
+    """A file of a data set; its format is "auto", "mlearn", "extxyz", "db" or another name that ase.io knows."""
 
     def __post_init__(self) -> None:
         check_format(self.format)
 
 
 @dataclass(frozen=True)
-class DatasetConfig:
+class DatasetConfig(SplitFiles):
     """The `dataset:` part of an experiment: a folder of the catalogue, one's own files, or both.
 
     Attributes:
@@ -67,13 +53,10 @@ class DatasetConfig:
         check_units: compare forces with energies and distances with radii, and refuse what does not fit.
     """
 
+    ROLES: ClassVar[tuple[str, ...]] = (*SplitFiles.ROLES, "isolated_atoms")
     OTHER_NAMES: ClassVar[dict[str, str]] = {"units": "variables", "key": "keys", "valid": "validation"}
 
-    name: str | None = None
-    files: dict[str, FileConfig] = field(default_factory=dict)
-    train: str | None = None
-    validation: str | None = None
-    test: str | None = None
+    files: dict[str, StructureFile] = field(default_factory=dict)
     isolated_atoms: str | None = None
     elements: list[str] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
@@ -88,37 +71,13 @@ class DatasetConfig:
     def __post_init__(self) -> None:
         if not 0 < self.validation_fraction < 1:
             raise UserError(f"`validation_fraction` must lie between 0 and 1, but is {self.validation_fraction}.")
-        for role in self.files:
-            if role not in {"train", "validation", "test", "isolated_atoms"} and not role.startswith("test_"):
-                raise UserError(f"`files.{role}`: a file is train, validation, test, test_NAME or isolated_atoms.")
-        if self.train is None and "train" not in self.files:
-            raise UserError("there is no training file. Give `name`, a data set of `sciml list datasets`, or `train`.")
-        for role in ("train", "validation", "test", "isolated_atoms"):
-            own = getattr(self, role)
-            if own is not None:
-                object.__setattr__(self, role, _lasting(own))
-        if self.name is None:
-            files = {role: replace(file, path=_lasting(file.path)) for role, file in self.files.items()}
-            object.__setattr__(self, "files", files)
+        super().__post_init__()
 
     @property
     def options(self) -> ReadOptions:
         return ReadOptions(
             self.variables, self.keys, self.minimum_distance_angstrom, self.maximum_force_ev_per_angstrom
         )
-
-    @property
-    def sources(self) -> dict[str, FileConfig | str]:
-        """The files in force: the data set's, or in their place one's own."""
-        files: dict[str, FileConfig | str] = dict(self.files) if self.train is None else {}
-        if self.test is not None:
-            files = {role: file for role, file in files.items() if not role.startswith("test")}
-        own = {role: getattr(self, role) for role in ("train", "validation", "test", "isolated_atoms")}
-        return {**files, **{role: path for role, path in own.items() if path is not None}}
-
-    @property
-    def test_splits(self) -> list[str]:
-        return [role for role in self.sources if role.startswith("test")]
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,16 +107,7 @@ def read_split(config: DatasetConfig, role: str) -> list[Structure]:
     Raises:
         UserError: the file is nowhere, damaged, or holds what no calculation can have given.
     """
-    source = config.sources[role]
-    if isinstance(source, str):
-        return read_structures(source, "auto", config.options)
-    if config.name is not None:
-        path = find_data_file(config.name, source.path, source.sha256)
-    else:
-        path = Path(source.path)
-        if source.sha256 is not None and path.is_file():
-            check_sha256(path, source.path, source.sha256, f"Correct dataset.files.{role} or restore the file.")
-    return read_structures(path, source.format, config.options)
+    return read_structures(config.place(role), config.sources[role].format, config.options)
 
 
 def load_training_data(config: DatasetConfig) -> TrainingData:
@@ -296,11 +246,5 @@ def _notes(
     return notes
 
 
-def _lasting(path: str) -> str:
-    """The absolute path: a run is evaluated and resumed from other folders than the one it was started in."""
-    return str(user_path(path).absolute())
-
-
 def _file_name(config: DatasetConfig, role: str) -> str:
-    source = config.sources[role]
-    return source if isinstance(source, str) else source.path
+    return config.sources[role].path

@@ -17,7 +17,7 @@ from sciml.train.batches import Loaders
 from sciml.train.config import Precision, TrainConfig
 from sciml.train.interruption import handlers_restored
 from sciml.train.precision import double
-from sciml.train.problem import Problem
+from sciml.train.problem import BatchSource, Problem
 from sciml.train.progress import Progress
 
 _LIGHTNING_PRECISION: dict[Precision, Literal["32-true", "64-true", "bf16-mixed"]] = {
@@ -67,14 +67,25 @@ def fit(problem: Problem, config: TrainConfig, run: Run, *, resume: bool = False
             good, or of other data.
         KeyboardInterrupt: a second Ctrl-C.
     """
+    check_processes(problem, config)
+    with _quiet(), _torch_settings(config):
+        return _fit(problem, config, run, resume)
+
+
+def check_processes(problem: Problem, config: TrainConfig) -> None:
+    """Refuses more processes than the data are enough for.
+
+    Raises:
+        UserError: fewer samples than processes, or too few for a batch of each.
+    """
     for name, data in (("training", problem.train_data), ("validation", problem.validation_data)):
         if len(data) < config.devices:
             raise UserError(
                 f"training with {config.devices} process(es) needs as many {name} samples at least, but there are "
                 f"{len(data)}. Give more data, or a larger validation share."
             )
-    with _quiet(), _torch_settings(config):
-        return _fit(problem, config, run, resume)
+    if isinstance(problem.train_data, BatchSource):
+        problem.train_data.batches_per_epoch(config.batch_size, config.devices)
 
 
 def _fit(problem: Problem, config: TrainConfig, run: Run, resume: bool) -> FitResult:

@@ -6,6 +6,7 @@ Called by the command line for `domain: weather`.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 
 from sciml.core.architectures import experiment_class
-from sciml.core.checkpoint import load_checkpoint, load_weights
+from sciml.core.checkpoint import load_checkpoint, load_weights, network_tensors
 from sciml.core.checks import check_ranges
 from sciml.core.config import parse
 from sciml.core.errors import UserError
@@ -36,15 +37,23 @@ from sciml.weather.forecasting.objective import (
     find_tails,
     headline_fields,
 )
-from sciml.weather.forecasting.rollout import ForecastRequest, initial_states, make_forecast
+from sciml.weather.forecasting.request import ForecastRequest
+from sciml.weather.forecasting.rollout import make_forecast
 from sciml.weather.forecasting.saved import build_forecaster, describe_model, fields_from, load_model, windows_of
+from sciml.weather.forecasting.starts import InitialStates
 from sciml.weather.forecasting.verification import EvaluationConfig, evaluate_model
 from sciml.weather.networks.networks import NETWORKS
+from sciml.weather.samples import source_of
 from sciml.weather.training.samples import ForecastSamples
 from sciml.weather.training.statistics import Statistics
 from sciml.weather.training.values import collate
 
 logger = logging.getLogger(__name__)
+
+# the verb for a trained run
+NEXT = "sciml forecast {run} --init ANALYSES -o FORECAST.zarr"
+# data may be files, patterns, addresses and names of data sets
+find_data = source_of
 
 # frames of the training period that the climate is found from: a few a month for years of data
 _CLIMATE_FRAMES = 240
@@ -67,7 +76,8 @@ class WeatherExperiment:
         noise: numbers, drawn anew each step, that the network is conditioned on, for ensembles; 0 for none.
         dynamics: whether the network sees what the equations of motion say of a state, and gives winds by vorticity
             and divergence; see `sciml.weather.networks.dynamics`.
-        start_from: a run, checkpoint or trained model whose weights are where training begins; of the same model.
+        start_from: a run, checkpoint or trained model whose weights are where training begins; of the same model, or of
+            one without noise.
     """
 
     dataset: WeatherDataConfig
@@ -125,6 +135,7 @@ def build(config: WeatherExperiment) -> Problem:
         validation_data=EveryNth(validation, config.dataset.validation_every),
         collate=collate,
         validation_loss=_weighted_error,
+        on_progress=loss.on_progress,
         metadata={
             **describe_model(config.model, config.dataset, statistics, climate, config.noise, windows, config.dynamics),
             "data_fingerprint": statistics.fingerprint,
@@ -170,6 +181,10 @@ def _start_from(config: WeatherExperiment, forecaster: Forecaster, statistics: S
                 f"{file}: `start_from` needs a model of the same fields, grid and normalisation as the training data, "
                 f"but its {name} differ. Train it on these data, or train on those that it was made with."
             )
+    if config.noise and not metadata["noise"]:
+        # what hears the noise is new: an ensemble begins as the forecast without it
+        new = {name: one for name, one in forecaster.state_dict().items() if name not in tensors}
+        tensors = {**network_tensors(tensors), **new}
     load_weights(forecaster, tensors, file)
 
 
@@ -202,8 +217,8 @@ def _climate(samples: ForecastSamples, fields: tuple[Field, ...]) -> Climate:
     )
 
 
-def evaluate(run: Run, data: Path | None) -> dict[str, Any]:
-    """Scores of the best weights over the test period, or over analyses of one's own.
+def evaluate(run: Run, data: Path | str | None) -> dict[str, Any]:
+    """Scores of the best weights over the test period, or over analyses of one's own: a file, pattern or address.
 
     Forecasts go to forecasts/<split>.zarr in the run, the scorecard to scorecards/<split>, the scores to metrics.json.
 
@@ -212,17 +227,29 @@ def evaluate(run: Run, data: Path | None) -> dict[str, Any]:
     """
     config, scored_before = _config_of(run), run.scores()
     model, _ = load_model(run.path)
-    split = "test" if data is None else f"own_{data.name.split('.')[0]}"
     source = str(data) if data is not None else config.dataset.source("test")
     if source is None:
-        raise UserError("there are no test data. Give `dataset.test`, or name a file: `sciml evaluate RUN FILE`.")
+        raise UserError(
+            "there are no test data. Give `dataset.test`, or name a file: `sciml evaluate RUN --data FILE`."
+        )
+    split = "test" if data is None else f"own_{_stem(source)}"
     analyses = open_analyses(source, config.dataset) if data is not None else ForecastData(config.dataset).open("test")
     found = {split: evaluate_model(model, config.dataset, analyses, source, run, split, config.evaluation)}
     write_json(run.metrics_file, {"splits": {**scored_before, **found}})
     return found
 
 
-def predict(run: Run, source: Path, output: Path) -> str:
+def _stem(source: str) -> str:
+    """What to call a file, pattern or address in names of folders.
+
+    >>> _stem("s3://bucket/era5-2020.zarr/"), _stem("/data/era5_*.nc")
+    ('era5-2020', 'era5')
+    """
+    name = source.rstrip("/").rpartition("/")[2].split(".")[0]
+    return re.sub(r"[^\w-]+", "", name).strip("_-") or "data"
+
+
+def predict(run: Run, source: Path | str, output: Path) -> str:
     """Forecasts ten days from the last state of analyses; `sciml forecast` has all the choices.
 
     Raises:
@@ -234,7 +261,7 @@ def predict(run: Run, source: Path, output: Path) -> str:
     analyses = open_analyses(str(source), model.data)
     times = analyses["time"].values[-1:].astype("datetime64[ns]")
     request = ForecastRequest(times, 240 // model.data.step_hours)
-    make_forecast(model, initial_states(model, analyses, times), request, output, lambda done, total: None)
+    make_forecast(model, InitialStates(model, analyses, times), request, output, lambda done, total: None)
     return f"{output}: ten days from {str(times[0])[:16]}"
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sciml.core.errors import UserError
+from sciml.fno.legendre import area_weights, latitudes_rad
 
 Array = NDArray[np.float64]
 
@@ -153,8 +154,7 @@ class Grid:
 @functools.cache
 def gauss_legendre(points: int) -> tuple[Array, Array]:
     """Sines of the Gaussian latitudes, ascending, and their weights, which add up to 2."""
-    sine, weight = np.polynomial.legendre.leggauss(points)
-    return sine, weight
+    return np.sin(latitudes_rad("gauss-legendre", points)), 2 * area_weights("gauss-legendre", points)
 
 
 def gaussian_latitudes_match(latitude: Sequence[float] | Array) -> bool:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from sciml.core.errors import UserError
+from sciml.core.writing import replaced
 
 
 def write_dataset(dataset: xr.Dataset, path: Path, *, packed: bool = False) -> None:
@@ -23,9 +21,7 @@ def write_dataset(dataset: xr.Dataset, path: Path, *, packed: bool = False) -> N
     Raises:
         UserError: it cannot be written; what was there is left as it was.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with replaced(path) as temporary:
         if path.suffix == ".zarr":
             # format 2 is what all readers of Zarr know
             dataset.to_zarr(temporary, zarr_format=2, consolidated=True)
@@ -36,17 +32,6 @@ def write_dataset(dataset: xr.Dataset, path: Path, *, packed: bool = False) -> N
                 for name, values in dataset.data_vars.items()
             }
             dataset.to_netcdf(temporary, engine="netcdf4", encoding=compressed)
-        if path.is_dir():
-            shutil.rmtree(path)
-        temporary.replace(path)
-    except OSError as error:
-        raise UserError(
-            f"cannot write {path}: {error.strerror or error}. Free some space or choose another folder."
-        ) from error
-    finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        temporary.unlink(missing_ok=True)
 
 
 def _packing(values: xr.DataArray) -> dict[str, Any]:

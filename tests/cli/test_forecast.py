@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -19,17 +21,45 @@ SMALL = ("--model.width=8", "--model.layers=1", "--train.epochs=1", "--train.max
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("runs") / "run"
-    assert main(["train", "speedy-sfno", "--run", str(path), *SMALL]) == 0
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        assert main(["train", "speedy-sfno", "--run", str(path), *SMALL]) == 0
+    assert f"next:   sciml forecast {path} --init" in printed.getvalue()
     return path
 
 
 def test_a_run_is_scored_beside_persistence_and_reported(run: Path):
-    (scores,) = Run.open(run).scores().values()
+    scores = Run.open(run).scores()["test"]
     assert {"z500_day_1_rmse_m2_s2", "t2m_day_3_rmse_k", "tp_day_1_rmse_m"} <= set(scores["all"])
     assert set(scores["all"]) <= set(scores["baselines"]["persistence"]) | {"z500_day_1_acc"}
     page = (run / "report.html").read_text()
     assert "scorecards/test/index.html" in page
     assert (run / "scorecards" / "test" / "index.html").is_file()
+
+
+def test_analyses_by_pattern_and_by_address_are_scored(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    with xr.open_dataset(sample_path("speedy-t31", "test"), engine="netcdf4") as file:
+        days = file.isel(time=slice(9)).load().drop_encoding()
+    days.isel(time=slice(5)).to_netcdf(tmp_path / "era5_a.nc", engine="netcdf4")
+    days.isel(time=slice(5, 9)).to_netcdf(tmp_path / "era5_b.nc", engine="netcdf4")
+    assert main(["evaluate", str(run), "--data", str(tmp_path / "era5_*.nc")]) == 0
+    assert "z500 day 1 RMSE" in capsys.readouterr().out
+    assert Run.open(run).scores()["own_era5"]["forecasts"] == 1
+    # an address comes to the reader as it was given
+    for verb in (["evaluate", str(run), "--data"], ["forecast", str(run), "-o", str(tmp_path / "fc.zarr"), "--init"]):
+        assert main([*verb, "https://127.0.0.1:9/era5.zarr"]) == 2
+        assert "https://127.0.0.1:9/era5.zarr" in capsys.readouterr().err
+    assert main(["evaluate", str(run), "--data", "none.nc"]) == 2
+    assert "none.nc: no such file" in capsys.readouterr().err
+
+
+def test_more_processes_than_the_data_are_for_leave_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    several = ["--run", str(tmp_path / "run"), *SMALL, "--train.devices=3", "--train.batch_size=30"]
+    assert main(["train", "speedy-sfno", *several]) == 2
+    assert "3 processes with batches of 30 need more samples" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_forecast_and_its_scorecard(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -136,15 +166,54 @@ def test_weights_of_another_model(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_training_starts_from_weights_and_refuses_others(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     longer = ["--loss.steps=2", f"--start_from={run}", "--train.learning_rate=1e-6", "--train.minimum_learning_rate=0"]
     assert main(["train", "speedy-sfno", "--run", str(tmp_path / "fine"), *SMALL, *longer]) == 0
-    before, after = (
-        next(iter(Run.open(path).scores().values()))["all"]["t2m_day_1_rmse_k"] for path in (run, tmp_path / "fine")
-    )
+    before, after = (Run.open(path).scores()["test"]["all"]["t2m_day_1_rmse_k"] for path in (run, tmp_path / "fine"))
     # steps this small change next to nothing
     assert np.isclose(before, after, rtol=1e-2)
     capsys.readouterr()
     wider = ["--run", str(tmp_path / "wide"), *SMALL, "--model.width=12", f"--start_from={run}"]
     assert main(["train", "speedy-sfno", *wider]) == 2
     assert "needs shape" in capsys.readouterr().err
+
+
+def test_weights_alone_in_half_precision_forecast_nearly_the_same(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    weights = tmp_path / "sfno.safetensors"
+    assert main(["export", str(run), "-o", str(weights), "--precision", "float16"]) == 0
+    assert "weights in float16" in capsys.readouterr().out
+    # what describes the model stays as long as it is
+    assert weights.stat().st_size < 0.7 * Run.open(run).best.stat().st_size
+    init = ["--init", str(sample_path("speedy-t31", "test").absolute()), "--steps", "4", "--fields", "t500"]
+    found = []
+    for model in (run, weights):
+        assert main(["forecast", str(model), *init, "-o", str(tmp_path / f"{model.name}.zarr")]) == 0
+        with open_forecast(str(tmp_path / f"{model.name}.zarr")) as forecast:
+            found.append(forecast["t"].values)
+    change = found[0] - found[0][:, :1]
+    assert 0 < np.abs(found[1] - found[0]).max() < 0.01 * np.abs(change).max()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["-o", "w.safetensors", "--precision", "float8"], "one of float16, float32, float64, but is float8"),
+        (["-o", "w.safetensors", "--backend", "native"], "--backend is for potentials"),
+        (["-o", "w.pt"], "weights in .safetensors"),
+        (["-o", "nowhere/w.safetensors"], "no such folder"),
+    ],
+)
+def test_exports_that_cannot_be(
+    run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    given: list[str],
+    message: str,
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", str(run), *given]) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_model_with_dynamics_trains_forecasts_and_is_no_start_for_one_without(
@@ -160,6 +229,17 @@ def test_a_model_with_dynamics_trains_forecasts_and_is_no_start_for_one_without(
     other = ["--run", str(tmp_path / "other"), *given, "--dynamics=false", f"--start_from={tmp_path / 'run'}"]
     assert main(["train", "speedy-sfno", *other]) == 2
     assert "`start_from` needs a model with `dynamics: false`" in capsys.readouterr().err
+
+
+def test_an_ensemble_starts_from_a_model_without_noise(run: Path, tmp_path: Path):
+    noisy = ["--noise=4", "--loss.kind=crps", "--loss.members=2", f"--start_from={run}"]
+    still = ["--train.learning_rate=1e-9", "--train.minimum_learning_rate=0"]
+    assert main(["train", "speedy-sfno", "--run", str(tmp_path / "crps"), *SMALL, *noisy, *still]) == 0
+    before, after = (
+        next(iter(Run.open(path).scores().values()))["all"]["t2m_day_1_rmse_k"] for path in (run, tmp_path / "crps")
+    )
+    # what hears the noise says nothing before it has learnt
+    assert np.isclose(before, after, rtol=1e-3)
 
 
 def test_weights_of_other_data_are_no_start(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

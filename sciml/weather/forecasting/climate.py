@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from sciml.core.errors import UserError
 from sciml.weather.fields import Field
 from sciml.weather.grid import Grid
 
@@ -119,6 +118,13 @@ def _energy(air: dict[str, NDArray[Any]], weights: NDArray[np.float64]) -> float
     return float(((_HEAT_CAPACITY_J_KG_K * air["t"] + _VAPORISATION_J_KG * air["q"] + wind) * weights).mean())
 
 
+class Breach(NamedTuple):
+    """What of a state is outside of the training climate: the field's or the budget's name, and a sentence."""
+
+    name: str
+    text: str
+
+
 class Guard:
     """Watches states against a climate.
 
@@ -134,41 +140,39 @@ class Guard:
 
     def oddities(self, state: Float[np.ndarray, "c y x"]) -> list[str]:
         """What of a state is outside of the training climate, a sentence each."""
-        return self._beyond(state, *_ODD)
+        return [breach.text for breach in self._beyond(state, *_ODD)]
 
-    def check(self, state: Float[np.ndarray, "c y x"], when: str) -> None:
-        """Stops a roll-out that has blown up.
-
-        Raises:
-            UserError: a value is not finite, or far outside of the training climate; names the field.
-        """
+    def breach(self, state: Float[np.ndarray, "c y x"]) -> Breach | None:
+        """What tells that a roll-out has blown up: a value is not finite or far outside. None while it has not."""
         bad = ~np.isfinite(state).all(axis=(1, 2))
-        broken = [f"{self.fields[int(np.argmax(bad))]} is not finite"] if bad.any() else []
-        if found := broken or self._beyond(state, *_BLOWN_UP):
-            raise UserError(
-                f"the forecast has blown up at {when}: {found[0]}. Start from another state, forecast fewer steps, or "
-                "train with longer roll-outs (`loss.steps`)."
-            )
+        if bad.any():
+            name = str(self.fields[int(np.argmax(bad))])
+            return Breach(name, f"{name} is not finite")
+        return next(iter(self._beyond(state, *_BLOWN_UP)), None)
 
-    def _beyond(self, state: Float[np.ndarray, "c y x"], ranges: float, deviations: float, share: float) -> list[str]:
+    def _beyond(
+        self, state: Float[np.ndarray, "c y x"], ranges: float, deviations: float, share: float
+    ) -> list[Breach]:
         climate, found = self.climate, []
         span = (self.high - self.low)[:, 0, 0]
         margin = ranges * span[:, None, None]
         outside = ((state < self.low - margin) | (state > self.high + margin)).any(axis=(1, 2))
         for number in np.flatnonzero(outside):
             values, unit = state[number], climate.units[number]
-            found.append(
+            text = (
                 f"{climate.fields[number]} goes from {values.min():.5g} to {values.max():.5g} {unit}, in training from "
                 f"{climate.minimum[number]:.5g} to {climate.maximum[number]:.5g}"
             )
+            found.append(Breach(climate.fields[number], text))
         budgets = budgets_of(state, self.fields, self.grid)
         spans = dict(zip(climate.fields, span.tolist(), strict=True))
         surface = next((name for name in MASSES if name in spans), None)
         for name, mean, std in zip(climate.budgets, climate.budget_mean, climate.budget_std, strict=True):
             spread = _ENERGY_RANGE * mean if name == "energy" else spans[str(surface) if name == "mass" else name]
             if abs(budgets[name] - mean) > max(deviations * std, share * spread):
-                found.append(
+                text = (
                     f"the global mean of {name} is {budgets[name]:.6g}, in training {mean:.6g} with a standard "
                     f"deviation of {std:.2g}"
                 )
+                found.append(Breach(name, text))
         return found

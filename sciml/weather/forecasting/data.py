@@ -7,14 +7,14 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
-from sciml.core.catalogue import cache_dir, find_data_file, user_path
+from sciml.core.catalogue import cache_dir, find_data_file
 from sciml.core.checks import check_ranges
+from sciml.core.data_files import FileConfig, lasting
 from sciml.core.errors import UserError
 from sciml.core.runs import read_json, write_json
 from sciml.fno.grids import Grid as OperatorGrid
@@ -24,7 +24,7 @@ from sciml.weather.fields import Field, fields_of
 from sciml.weather.grid import Grid
 from sciml.weather.networks.layout import ChannelLayout
 from sciml.weather.training.samples import ForecastSamples
-from sciml.weather.training.statistics import Period, Statistics, compute_statistics
+from sciml.weather.training.statistics import Period, Statistics, compute_statistics, data_key, time_span
 from sciml.weather.training.stream import Reading
 from sciml.weather.training.values import ForecastBatch, SampleConfig
 
@@ -33,17 +33,6 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 # rows of statistics that were computed before, in the cache folder
 _CACHE = "weather-statistics"
-
-
-@dataclass(frozen=True)
-class FileConfig:
-    """A file of a data set of the catalogue; see `sciml.core.catalogue`."""
-
-    path: str
-    format: str = "auto"
-    url: str | None = None
-    member: str | None = None
-    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +103,7 @@ class WeatherDataConfig:
         if own is not None:
             return _place(own)
         if self.folder is not None:
-            return _place(str(Path(self.folder) / ("static.nc" if split == "static" else f"{split}.zarr")))
+            return _place(f"{self.folder.rstrip('/')}/{'static.nc' if split == 'static' else f'{split}.zarr'}")
         if split in ("validation", "test") and self.train is not None:
             return _place(self.train)
         if split in self.files:
@@ -128,7 +117,7 @@ class WeatherDataConfig:
 
 
 def _place(source: str) -> str:
-    return source if "://" in source else str(user_path(source).absolute())
+    return source if "://" in source else lasting(source)
 
 
 class ForecastData:
@@ -154,12 +143,13 @@ class ForecastData:
             return self._statistics
         data = self.open("train")
         names = self.fields(data)
-        period = str(data["time"].values[0])[:19], str(data["time"].values[-1])[:19]
-        key = json.dumps([self.config.source("train"), names, period, self.config.step_hours, _state_of(data)])
+        key = json.dumps([self.config.source("train"), self.config.step_hours, data_key(data, names)])
         place = cache_dir() / _CACHE / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
         if place.is_file():
             return Statistics.from_json(read_json(place))
-        found = compute_statistics(data, names, period=period, step_hours=self.config.step_hours)
+        found = compute_statistics(
+            data, names, period=time_span(data["time"].values), step_hours=self.config.step_hours
+        )
         write_json(place, found.to_json())
         return found
 
@@ -281,13 +271,6 @@ def sphere_of(grid: Grid) -> OperatorGrid:
             "Bring them to such a grid with sciml.weather.regrid."
         )
     return OperatorGrid((y, x), (False, True), kind)
-
-
-def _state_of(data: xr.Dataset) -> list[Any]:
-    """What changes when a file does: its first and last frames."""
-    ends = data.isel(time=[0, -1]).load()
-    digest = hashlib.sha256(b"".join(np.ascontiguousarray(ends[name]).tobytes() for name in sorted(map(str, ends))))
-    return [digest.hexdigest(), dict(data.sizes)]
 
 
 class EpochsOf:

@@ -41,6 +41,7 @@ class ForecastLossConfig:
     Attributes:
         kind: of the error: mse, mae, or crps of an ensemble that the network makes by its noise.
         steps: of the roll-out that is trained; the gradient goes through all of them.
+        first_steps: of it at the start of training, growing evenly to `steps`; null: `steps` all the time.
         members: of the ensemble for crps.
         crps_alpha: 1 for the fair score, less for the almost fair one.
         level_weights: "pressure", or "equal".
@@ -55,6 +56,7 @@ class ForecastLossConfig:
 
     kind: Literal["mse", "mae", "crps"] = "mse"
     steps: int = 1
+    first_steps: int | None = None
     members: int = 2
     crps_alpha: float = 0.95
     level_weights: Literal["pressure", "equal"] = "pressure"
@@ -73,6 +75,7 @@ class ForecastLossConfig:
             self,
             {
                 "steps": (1, 1000),
+                "first_steps": (1, self.steps),
                 "members": (2, 64),
                 "crps_alpha": (0, 1),
                 "exceedance_weight": (0, 1e4),
@@ -144,6 +147,7 @@ class ForecastLoss:
     ) -> None:
         assert tails is not None or not config.exceedance_weight
         self.config, self.grid, self.tails = config, grid, tails
+        self.steps = config.steps if config.first_steps is None else config.first_steps
         self.weights = channel_weights(fields, config)
         assert grid.sphere is not None
         area = torch.from_numpy(area_weights(grid.sphere, grid.shape[0]))
@@ -153,13 +157,20 @@ class ForecastLoss:
             raise UserError(f"`loss.extreme_fields` names `{sorted(unknown)[0]}`, which is none of the variables.")
         self.extreme = torch.tensor([float(field.variable in names) for field in fields])
 
+    def on_progress(self, fraction_done: float) -> None:
+        """Sets the steps of the roll-out; each number of them lasts as long as the others."""
+        first, last = self.config.first_steps, self.config.steps
+        if first is not None:
+            self.steps = min(last, first + int(fraction_done * (last - first + 1)))
+
     def __call__(self, forecaster: nn.Module, batch: ForecastBatch) -> dict[str, Tensor]:
         assert isinstance(forecaster, Forecaster)
         config = self.config
         states, truth, forcings = channels_last(batch)
+        truth, forcings = truth[:, : self.steps], forcings[:, : self.steps + 1]
         if config.kind == "crps":
             states, forcings = (part.repeat_interleave(config.members, 0) for part in (states, forcings))
-        forecast = forecaster(states, forcings, config.steps)
+        forecast = forecaster(states, forcings, self.steps)
         # in units of the change of a step
         truth, forecast = truth / forecaster.change, forecast / forecaster.change
         weights = (self.weights * self.area).to(truth)

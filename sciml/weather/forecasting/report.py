@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,10 @@ from sciml.core.report import (
 )
 from sciml.core.run_report import best_epoch, learning_section, machine_text, read_log, reproduce_section
 from sciml.core.runs import Run, write_text
+from sciml.weather.forecasting.rolling import blown_up_text
 from sciml.weather.forecasting.verification import UNIT_WORDS
+
+_SCORE = re.compile(r"(.+)_(day|hour)_([0-9.]+)_(rmse|acc)(?:_(.+))?")
 
 
 def write_report(run: Run) -> Path:
@@ -62,12 +66,16 @@ def _errors_section(run: Run, split: str, scores: dict[str, Any]) -> Section:
         if not names:
             continue
         rows = [
-            Row([f"{field} ({unit})" if unit else field, days, *(_number(one.get(name)) for one in columns.values())])
+            Row([f"{field} ({unit})" if unit else field, lead, *(_number(one.get(name)) for one in columns.values())])
             for name in names
-            for field, days, _, unit in [kinds[name]]
+            for field, lead, _, unit in [kinds[name]]
         ]
-        blocks.append(Table(caption, [Column("Field"), Column("Days"), *(Column(name) for name in columns)], rows))
-    blocks.append(Paragraph(f"{scores.get('forecasts', '?')} forecasts, evenly spread over the period."))
+        blocks.append(Table(caption, [Column("Field"), Column("Lead time"), *(Column(name) for name in columns)], rows))
+    forecasts, lost = scores.get("forecasts", "?"), scores.get("blown_up", [])
+    blocks.append(Paragraph(f"{forecasts} forecasts, evenly spread over the period."))
+    if lost:
+        blocks.append(Paragraph(blown_up_text(lost, forecasts)))
+    blocks += _power_blocks(scores.get("power")) + _free_run_blocks(scores.get("free_run"))
     card = run.path / "scorecards" / split / "index.html"
     if card.is_file():
         address = str(card.relative_to(run.path))
@@ -75,15 +83,43 @@ def _errors_section(run: Run, split: str, scores: dict[str, Any]) -> Section:
     return Section(f"Errors, {split} period", blocks)
 
 
-def _parsed(name: str) -> tuple[str, str, str, str]:
-    """Field, days, kind and unit of a score's name.
+def _power_blocks(power: dict[str, Any] | None) -> list[Block]:
+    """The forecast's power over the truth's, by field."""
+    if not power:
+        return []
+    caption = f"Power over the truth's after {power['lead_hours']} h, zonal wavenumbers 1 to {power['most_waves']}"
+    rows = [
+        Row([field, Number(one["least"], 2), Number(one["most"], 2)]) for field, one in sorted(power["ratios"].items())
+    ]
+    return [Table(caption, [Column("Field"), Column("Least"), Column("Most")], rows)]
 
-    >>> _parsed("z500_day_3_rmse_m2_s2"), _parsed("t2m_day_10_acc")
-    (('z500', '3', 'rmse', 'm2 s-2'), ('t2m', '10', 'acc', ''))
+
+def _free_run_blocks(found: dict[str, Any] | None) -> list[Block]:
+    """How a long roll-out's climate differs from the truth's, by field."""
+    if not found:
+        return []
+    days, lost = found["days"], found["blown_up_days"]
+    text = f"One roll-out of {days:g} days stayed within the range of the training climate."
+    if lost is not None:
+        text = f"One roll-out of {days:g} days left the range of the training climate after {lost:g}."
+    names = ("mean_shift_percent", "pattern_shift_percent", "variability_percent")
+    columns = ("Field", "Shift of the global mean (%)", "Shift of the mean, each point (%)", "Variability (%)")
+    rows = [Row([field, *(Number(one[name], 1) for name in names)]) for field, one in found.get("fields", {}).items()]
+    caption = "Its climate: shifts over the truth's standard deviation, standard deviation in time over the truth's"
+    return [Paragraph(text), *([Table(caption, [Column(name) for name in columns], rows)] if rows else [])]
+
+
+def _parsed(name: str) -> tuple[str, str, str, str]:
+    """Field, lead time, kind and unit of a score's name.
+
+    >>> _parsed("z500_day_3_rmse_m2_s2"), _parsed("t2m_hour_20_acc")
+    (('z500', '3 d', 'rmse', 'm2 s-2'), ('t2m', '20 h', 'acc', ''))
     """
-    field, _, rest = name.partition("_day_")
-    days, kind, *unit = rest.split("_", 2)
-    return field, days, kind, UNIT_WORDS.get("".join(unit), "".join(unit))
+    match = _SCORE.fullmatch(name)
+    if match is None:
+        return name, "", "", ""
+    field, what, number, kind, unit = match.groups(default="")
+    return field, f"{number} {what[0]}", kind, UNIT_WORDS.get(unit, unit)
 
 
 def _number(value: float | None) -> Number:

@@ -165,8 +165,7 @@ def build_forecaster(
     motion = None
     if dynamics:
         scales = StateScales(statistics.mean, statistics.std, statistics.tendency_std, data.step_hours)
-        levels = [field.level_hpa for field in fields_from(statistics.fields, data)[: layout.n_levels]]
-        motion = Dynamics(layout, [level for level in levels if level is not None], scales, grid)
+        motion = Dynamics(layout, scales, grid)
         layout = replace(layout, n_features=motion.n_features)
     change = [size / std for size, std in zip(statistics.tendency_std, statistics.std, strict=True)]
     direct = [field.variable in data.direct for field in fields_from(statistics.fields, data)]

@@ -6,37 +6,34 @@ by `sciml.weather.evaluation`, against a climatology of the training years.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from sciml.core.catalogue import cache_dir
 from sciml.core.checks import check_ranges
 from sciml.core.errors import UserError
 from sciml.core.runs import Run, read_json
-from sciml.weather.climatology import make_climatology
 from sciml.weather.evaluation.agreement import ScoreOptions
 from sciml.weather.evaluation.execution import pool
 from sciml.weather.evaluation.run import ScoreRequest, score
-from sciml.weather.fields import fields_of, parse_field
-from sciml.weather.forecasting.data import ForecastData, WeatherDataConfig
+from sciml.weather.forecasting.data import ForecastData, WeatherDataConfig, sphere_of
+from sciml.weather.forecasting.free_run import run_free
 from sciml.weather.forecasting.objective import headline_fields
-from sciml.weather.forecasting.rollout import ForecastRequest, initial_states, make_forecast, spread_times
+from sciml.weather.forecasting.reference import training_climatology
+from sciml.weather.forecasting.request import ForecastRequest, spread_times
+from sciml.weather.forecasting.rolling import BlowUp, blown_up_text
+from sciml.weather.forecasting.rollout import make_forecast
 from sciml.weather.forecasting.saved import ForecastModel
-from sciml.weather.writing import write_dataset
+from sciml.weather.forecasting.sharpness import power_ratios, resolved_waves
+from sciml.weather.forecasting.starts import InitialStates
 
 logger = logging.getLogger(__name__)
 
-# of the training climate, for the extremes among the scores
-QUANTILES = (0.02, 0.1, 0.9, 0.98)
-_CACHE = "weather-climatologies"
 _DAY = np.timedelta64(24, "h")
 # units as names of scores have them
 UNIT_WORDS = {"m2_s2": "m2 s-2", "k": "K", "m": "m", "pa": "Pa", "m_s": "m s-1", "kg_kg": "kg kg-1"}
@@ -50,14 +47,17 @@ class EvaluationConfig:
         lead_days: of the longest lead time.
         apart_hours: between two starts; 90 h goes through all hours of the day.
         fields: that are scored; the usual headline fields if empty.
+        free_run_days: of one long roll-out, whose mean state and variability are compared with the truth's; 0 for none.
     """
 
     lead_days: int = 10
     apart_hours: int = 90
     fields: tuple[str, ...] = ()
+    free_run_days: int = 0
 
     def __post_init__(self) -> None:
-        check_ranges("evaluation", self, {"lead_days": (1, 365), "apart_hours": (1, 10_000)})
+        ranges = {"lead_days": (1, 365), "apart_hours": (1, 10_000), "free_run_days": (0, 100_000)}
+        check_ranges("evaluation", self, ranges)
 
 
 def evaluate_model(
@@ -71,6 +71,8 @@ def evaluate_model(
 ) -> dict[str, Any]:
     """Forecasts, their scorecard, and the scores as `metrics.json` has them.
 
+    Starts whose roll-outs blow up are left out of all scores, and listed under `blown_up`.
+
     Args:
         model: that forecasts.
         data: of its training, for the climatology.
@@ -81,28 +83,40 @@ def evaluate_model(
         config: what is scored.
 
     Raises:
-        UserError: a period that is shorter than a forecast, or fields that are not there.
+        UserError: a period that is shorter than a forecast, fields that are not there, or no roll-out that stays within
+            the range of the training climate.
     """
     fields = config.fields or headline_fields(model.statistics.fields)
     days = _days(model, analyses, config)
     steps = days * 24 // model.data.step_hours
     times = _starts(model, analyses, days, config.apart_hours)
-    request = ForecastRequest(times, steps, every=max(24 // model.data.step_hours, 1), fields=fields)
+    each = max(24 // model.data.step_hours, 1)
+    request = ForecastRequest(times, steps, every=each, fields=fields, leave_out=True)
     forecast = run.path / "forecasts" / f"{split}.zarr"
-    make_forecast(model, initial_states(model, analyses, times), request, forecast, lambda done, total: None)
+    starts = InitialStates(model, analyses, times)
+    lost = make_forecast(model, starts, request, forecast, lambda done, total: None)
+    if lost:
+        logger.warning("%s", blown_up_text([asdict(one) for one in lost], len(times)))
     card = run.path / "scorecards" / split
     scoring = ScoreRequest(
         forecast=str(forecast),
         truth=source,
-        climatology=_climatology(ForecastData(data, model.statistics), fields),
+        climatology=training_climatology(ForecastData(data, model.statistics), fields, run),
         name=str(run.record().get("name", run.path.name)),
         accumulate_hours=data.accumulate_hours,
         options=ScoreOptions(fields=fields),
     )
     with pool(None, 1) as workers:
         score(scoring, card, workers, lambda done, total: None)
-    rows = read_json(card / "scores.json")["headline"]
-    return _as_metrics(rows, len(times))
+    found = _as_metrics(read_json(card / "scores.json")["headline"], len(times), lost)
+    waves = resolved_waves(sphere_of(model.grid))
+    with xr.open_dataset(card / "scores.nc", engine="netcdf4") as scores:
+        ratios = power_ratios(scores, each * model.data.step_hours, waves)
+    if ratios:
+        found["power"] = {"lead_hours": each * model.data.step_hours, "most_waves": waves, "ratios": ratios}
+    if config.free_run_days:
+        found["free_run"] = run_free(model, analyses, config.free_run_days, lambda done, total: None)
+    return found
 
 
 def _days(model: ForecastModel, analyses: xr.Dataset, config: EvaluationConfig) -> int:
@@ -142,39 +156,29 @@ def _starts(model: ForecastModel, analyses: xr.Dataset, days: int, apart_hours: 
     return found
 
 
-def _climatology(training: ForecastData, fields: tuple[str, ...]) -> str | None:
-    """The file of the climatology of the training years, from the cache folder where it was made before.
-
-    Less than a year has none.
-    """
-    analyses = training.open("train")
-    there = analyses["time"].values
-    if there[-1] - there[0] < 364 * _DAY:
-        return None
-    known = fields_of(analyses)
-    chosen = [parse_field(name, known) for name in fields]
-    key = json.dumps([training.statistics.fingerprint, fields, QUANTILES])
-    place = cache_dir() / _CACHE / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.nc"
-    if not place.is_file():
-        levels = sorted({one.level_hpa for one in chosen if one.level_hpa is not None})
-        chosen_names = list(dict.fromkeys(one.variable for one in chosen))
-        wanted = analyses[chosen_names].sel(level=levels) if levels else analyses[chosen_names]
-        years = int(str(there[-1])[:4]) - int(str(there[0])[:4])
-        made = make_climatology(wanted, quantiles=QUANTILES, min_years=min(max(years, 1), 10))
-        write_dataset(made, Path(place))
-    return str(place)
-
-
-def _as_metrics(rows: list[dict[str, Any]], forecasts: int) -> dict[str, Any]:
+def _as_metrics(rows: list[dict[str, Any]], forecasts: int, lost: Sequence[BlowUp]) -> dict[str, Any]:
     """Headline rows of a scorecard as scores by name, the baselines' beside them."""
     found: dict[str, dict[str, float]] = {}
     words = {unit: word for word, unit in UNIT_WORDS.items()}
     for row in rows:
-        days = row["lead_hours"] / 24
+        lead = lead_name(row["lead_hours"])
         for kind in ("rmse", "acc"):
             for number, (model, value) in enumerate(row.get(kind, {}).items()):
                 if value is not None:
                     unit = f"_{words.get(row['unit'].replace('**', ''), row['unit'])}" if kind == "rmse" else ""
-                    name = f"{row['field']}_day_{days:g}_{kind}{unit}"
-                    found.setdefault("all" if number == 0 else model, {})[name] = value
-    return {"all": found.pop("all", {}), "baselines": found, "forecasts": forecasts}
+                    found.setdefault("all" if number == 0 else model, {})[f"{row['field']}_{lead}_{kind}{unit}"] = value
+    return {
+        "all": found.pop("all", {}),
+        "baselines": found,
+        "forecasts": forecasts,
+        "blown_up": [asdict(one) for one in lost],
+    }
+
+
+def lead_name(hours: float) -> str:
+    """A lead time as names of scores have it: in days where they are whole.
+
+    >>> lead_name(72.0), lead_name(20.0), lead_name(7.5)
+    ('day_3', 'hour_20', 'hour_7.5')
+    """
+    return f"day_{hours / 24:g}" if hours % 24 == 0 else f"hour_{hours:g}"

@@ -3,17 +3,17 @@
 A network that sees values at points has to learn that wind carries what is upstream: over six hours, three or four grid
 lengths, by another amount at each point and level. Here that is worked out, without any weights, from the last state:
 
-- vorticity, divergence, and the vertical wind (omega) that continuity asks for;
+- vorticity and divergence;
 - the change of temperature, humidity and absolute vorticity that the horizontal wind brings within a step, by a semi-
   Lagrangian step (Staniforth and Cote 1991, doi:10.1175/1520-0493(1991)119<2206:SLISFA>2.0.CO;2): the value at the
-  point where the air was, less the value here; and the wind that belongs to this change of vorticity;
-- what the vertical wind does to temperature and humidity;
-- the rates of change of the horizontal wind by pressure gradient, Coriolis force and its own advection, in vector-
-  invariant form.
+  point where the air was, less the value here;
+- the wind that belongs to this change of vorticity.
 
-These are the primitive equations in pressure coordinates (Holton and Hakim 2013, An Introduction to Dynamic
-Meteorology, 5th edition, section 3.1) without friction, heating and moist physics, which are left to the network.
-Features are dimensionless: about one where they are as large as the usual change within a step.
+So much of the primitive equations (Holton and Hakim 2013, An Introduction to Dynamic Meteorology, 5th edition, section
+3.1) holds over a whole step. The rates of change by pressure gradient and vertical wind at one instant do not, for
+gravity waves turn them around within it: as further inputs they lowered the error of one step a little, and roll-outs
+blew up within three days. They are left to the network, as are friction, heating and rain. Features are dimensionless:
+about one where they are as large as the usual change within a step.
 
 Shapes: b batch, y latitudes, x longitudes, c channels of a state, l levels from the top of the atmosphere down.
 """
@@ -34,26 +34,23 @@ from sciml.fno.constants import constant
 from sciml.fno.grids import Grid
 from sciml.fno.legendre import latitudes_rad
 from sciml.fno.sphere import spherical_transform
-from sciml.fno.sphere_vectors import gradient, vector_transform
+from sciml.fno.sphere_vectors import vector_transform
 from sciml.weather.grid import EARTH_RADIUS_KM
 from sciml.weather.networks.globe import pad_globe
 from sciml.weather.networks.layout import ChannelLayout
 
-NEEDED = ("z", "t", "u", "v", "q")
+NEEDED = ("t", "u", "v", "q")
 
 _RADIUS_M = 1000 * EARTH_RADIUS_KM
 # nominal mean angular velocity (IERS Conventions 2010, table 1.2 of TN 32; also Moritz 2000, GRS80)
 EARTH_ROTATION_RAD_S = 7.292115e-5
-# gas constant over heat capacity of dry air, a gas of two atoms
-_KAPPA = 2 / 7
 # rows and columns beyond the edge that a bicubic interpolation looks at
 _MARGIN = 2
 # usual size of vorticity and divergence over that of the wind's change: degree of the scales that change fastest
 _DEGREE = 8.0
-_OMEGA_PA_S = 0.1
 # a feature this many times its usual size is noise, or a state out of all bounds, and would only spread
 _LARGEST = 12.0
-_PER_LEVEL = 12
+_PER_LEVEL = 7
 # of the search for the point half-way: a third changes places by less than the interpolation's error
 _ITERATIONS = 2
 # distance from the axis, in radii, that counts as none: six metres
@@ -81,44 +78,40 @@ class Dynamics(nn.Module):
 
     Args:
         layout: of the state.
-        levels_hpa: pressures, from the top down.
         scales: normalisation.
         grid: of the sphere.
 
     Raises:
-        UserError: the state lacks one of `NEEDED`, or has fewer than two levels.
+        UserError: the state lacks one of `NEEDED`, or no levels.
     """
 
     mean: Tensor
     deviation: Tensor
     change: Tensor
-    pressure_pa: Tensor
 
-    def __init__(self, layout: ChannelLayout, levels_hpa: Sequence[float], scales: StateScales, grid: Grid) -> None:
+    def __init__(self, layout: ChannelLayout, scales: StateScales, grid: Grid) -> None:
         super().__init__()
         lacking = [name for name in NEEDED if name not in layout.upper]
-        if lacking or layout.n_levels < 2:
+        if lacking:
             raise UserError(
-                f"`dynamics` needs {', '.join(NEEDED)} at two levels or more, but the state has "
-                f"{', '.join(layout.upper) or 'no variables on levels'} at {layout.n_levels}. Add them to "
-                "`dataset.upper`, or turn `dynamics` off."
+                f"`dynamics` needs {', '.join(NEEDED)} on levels, but the state has "
+                f"{', '.join(layout.upper) or 'no variables on levels'}. Add {', '.join(lacking)} to `dataset.upper`, "
+                "or turn `dynamics` off."
             )
         self.layout, self.grid = layout, grid
         self.step_s = 3600.0 * scales.step_hours
         self.n_features = _PER_LEVEL * layout.n_levels
         for name in ("mean", "deviation", "change"):
             self.register_buffer(name, torch.tensor(getattr(scales, name), dtype=torch.float32), persistent=False)
-        self.register_buffer("pressure_pa", 100 * torch.tensor(levels_hpa, dtype=torch.float32), persistent=False)
 
     def forward(self, state: Float[Tensor, "b y x c"]) -> Float[Tensor, "b y x f"]:
         """The features of a normalised state, those of one kind after another, each from the top level down."""
         with torch.autocast(state.device.type, enabled=False):
             state = state if state.dtype == torch.float64 else state.float()
-            z, t, u, v, q = (self._physical(state, name) for name in NEEDED)
-            found = self._features(z, t, u, v, q)
-        of_t, of_q, of_u, of_v = (self._of(self.change, name) for name in ("t", "q", "u", "v"))
+            found = self._features(*(self._physical(state, name) for name in NEEDED))
+        of_t, of_u, of_v, of_q = (self._of(self.change, name) for name in NEEDED)
         rotation = 0.5 * (of_u + of_v) * (_DEGREE / _RADIUS_M)
-        sizes = (rotation, rotation, _OMEGA_PA_S, of_t, of_q, rotation, of_u, of_v, of_t, of_q, of_u, of_v)
+        sizes = (rotation, rotation, of_t, of_q, rotation, of_u, of_v)
         scaled = [values / size for values, size in zip(found, sizes, strict=True)]
         return torch.cat(scaled, dim=-1).clamp(-_LARGEST, _LARGEST)
 
@@ -141,7 +134,7 @@ class Dynamics(nn.Module):
         parts[first["u"]], parts[first["v"]] = winds[0] * (size / of_u), winds[1] * (size / of_v)
         return torch.cat(parts, dim=-1)
 
-    def _features(self, z: Tensor, t: Tensor, u: Tensor, v: Tensor, q: Tensor) -> list[Tensor]:
+    def _features(self, t: Tensor, u: Tensor, v: Tensor, q: Tensor) -> list[Tensor]:
         """In SI units; changes are those of a step."""
         degrees = dealiased(self.grid)
         scalars = spherical_transform(self.grid, degrees, degrees)
@@ -157,14 +150,7 @@ class Dynamics(nn.Module):
         turning = scalars.analysis(of_vorticity * _RADIUS_M)
         turned_u, turned_v = vectors.synthesis(turning, torch.zeros_like(turning))
 
-        omega = vertical_wind(divergence, self.pressure_pa)
-        lifted_t = omega * (_KAPPA * t / self.pressure_pa - by_pressure(t, self.pressure_pa))
-        lifted_q = -omega * by_pressure(q, self.pressure_pa)
-        slope = gradient(scalars.analysis(z + 0.5 * (u * u + v * v)), vectors)
-        faster_u = absolute * v - slope[0] / _RADIUS_M
-        faster_v = -absolute * u - slope[1] / _RADIUS_M
-        rates = [self.step_s * rate for rate in (lifted_t, lifted_q, faster_u, faster_v)]
-        return [vorticity, divergence, omega, of_t, of_q, of_vorticity, turned_u, turned_v, *rates]
+        return [vorticity, divergence, of_t, of_q, of_vorticity, turned_u, turned_v]
 
     def _physical(self, state: Tensor, name: str) -> Float[Tensor, "b y x l"]:
         return self._of(state, name) * self._of(self.deviation, name) + self._of(self.mean, name)
@@ -183,29 +169,6 @@ def dealiased(grid: Grid) -> int:
     return max(1, min(2 * grid.shape[0] // 3, grid.shape[1] // 3))
 
 
-def vertical_wind(divergence: Float[Tensor, "*p l"], pressure_pa: Float[Tensor, " l"]) -> Float[Tensor, "*p l"]:
-    """Omega in Pa/s from the divergence in 1/s: mass that gathers above has to leave downwards, none through the top.
-
-    >>> vertical_wind(torch.tensor([0.0, -1e-5]), torch.tensor([5e4, 1e5])).tolist()
-    [0.0, 0.25]
-    """
-    middle = 0.5 * (pressure_pa[1:] + pressure_pa[:-1])
-    above = torch.diff(middle, prepend=middle.new_zeros(1))
-    # of the lowest layer, the half above its level
-    last = (pressure_pa[-1] - middle[-1]).unsqueeze(0)
-    thickness = torch.cat([above, last])
-    half = torch.cat([above - (middle - pressure_pa[:-1]), last])
-    through = torch.cumsum(divergence * thickness, dim=-1)
-    return -(through - divergence * (thickness - half))
-
-
-def by_pressure(values: Float[Tensor, "*p l"], pressure_pa: Float[Tensor, " l"]) -> Float[Tensor, "*p l"]:
-    """Derivative by pressure: between the neighbours above and below, one-sided at both ends."""
-    difference = torch.diff(values, dim=-1) / torch.diff(pressure_pa)
-    inner = (values[..., 2:] - values[..., :-2]) / (pressure_pa[2:] - pressure_pa[:-2])
-    return torch.cat([difference[..., :1], inner, difference[..., -1:]], dim=-1)
-
-
 def upstream(
     fields: Float[Tensor, "b y x l k"],
     u: Float[Tensor, "b y x l"],
@@ -215,7 +178,7 @@ def upstream(
 ) -> Float[Tensor, "b y x l k"]:
     """Values of scalar fields where the air at each point was so long ago, moved by the wind (m/s) of its level.
 
-    The wind half-way is found by iteration; values between points are bicubic.
+    The wind half-way is found by iteration.
     """
     basis = constant(_basis, grid, dtype=u.dtype, device=u.device)
     here, east, north = basis.unbind(-2)
@@ -224,30 +187,42 @@ def upstream(
     way = seconds / _RADIUS_M
     between = wind
     for _ in range(_ITERATIONS):
-        between = interpolated(wind, here - 0.5 * way * between, grid, "bilinear")
-    return interpolated(fields, here - way * between, grid, "bicubic")
+        between = interpolated(wind, here - 0.5 * way * between, grid)
+    return interpolated(fields, here - way * between, grid)
 
 
 def interpolated(
-    fields: Float[Tensor, "b y x l k"], places: Float[Tensor, "b y x l 3"], grid: Grid, mode: str
+    fields: Float[Tensor, "b y x l k"], places: Float[Tensor, "b y x l 3"], grid: Grid
 ) -> Float[Tensor, "b y x l k"]:
-    """Values at places of any length from the centre of the globe, each level at its own."""
+    """Values at places of any length from the centre of the globe, each level at its own; exact for linear functions.
+
+    Torch's bicubic interpolation has the parameter A = -0.75, with which a line between points is half as steep again:
+    a weak wind would carry half as much too much. Values are linear in A (Keys 1981, doi:10.1109/TASSP.1981.1163711),
+    and with A = 0 they are linear ones between places moved towards the points, so that two thirds of the one and one
+    third of the other are those of A = -0.5, which is exact for quadratic functions along a row or column.
+    """
     b, _, _, levels, _ = fields.shape
     places = torch.nn.functional.normalize(places, dim=-1).movedim(3, 1)
     rows = constant(_rows_beyond, grid, dtype=places.dtype, device=places.device)
     # slopes stay finite over the poles
     latitude = torch.atan2(places[..., 2], (places[..., :2].square().sum(-1) + _POLE**2).sqrt()).contiguous()
     above = torch.searchsorted(rows, latitude.detach()).clamp(1, len(rows) - 1)
-    row = above - 1 + (latitude - rows[above - 1]) / (rows[above] - rows[above - 1])
+    row_part = (latitude - rows[above - 1]) / (rows[above] - rows[above - 1])
     turn = torch.atan2(places[..., 1], places[..., 0]) / (2 * math.pi)
     column = (turn - turn.detach().floor()) * grid.shape[1] + _MARGIN
+    column_part = column - column.detach().floor()
 
     padded = pad_globe(fields.flatten(-2), _MARGIN, _MARGIN, _MARGIN + 1, None, grid.sphere == "equiangular")
     padded = padded[:, :, 1:].unflatten(-1, (levels, -1)).permute(0, 3, 4, 1, 2).flatten(0, 1)
     height, width = padded.shape[-2:]
-    # corners of the picture are at -1 and 1
-    where = torch.stack([2 * column / (width - 1) - 1, 2 * row / (height - 1) - 1], dim=-1).flatten(0, 1)
-    found = torch.nn.functional.grid_sample(padded, where, mode=mode, align_corners=True)
+
+    def sampled(row: Tensor, column: Tensor, mode: str) -> Tensor:
+        # corners of the picture are at -1 and 1
+        where = torch.stack([2 * column / (width - 1) - 1, 2 * row / (height - 1) - 1], dim=-1).flatten(0, 1)
+        return torch.nn.functional.grid_sample(padded, where, mode=mode, align_corners=True)
+
+    row, near = above - 1 + row_part, [part * part * (3 - 2 * part) - part for part in (row_part, column_part)]
+    found = (2 * sampled(row, column, "bicubic") + sampled(row + near[0], column + near[1], "bilinear")) / 3
     return found.unflatten(0, (b, levels)).permute(0, 3, 4, 1, 2)
 
 

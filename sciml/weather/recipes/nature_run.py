@@ -3,8 +3,6 @@
 The model, jcm, needs packages that ours must not have, so it runs in an environment of its own: the interpreter that
 `SCIML_JCM_PYTHON` names, or one that is made in the cache folder. Its chunks are brought to pressure levels and written
 year by year of each split; what is there already is not made again.
-
-Shapes: t times, l sigma levels, p pressure levels, x longitudes, y latitudes.
 """
 
 from __future__ import annotations
@@ -19,43 +17,22 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from sciml.core.catalogue import cache_dir, user_path
 from sciml.core.errors import UserError
 from sciml.core.runs import write_json
 from sciml.weather.fields import fields_of, parse_field
-from sciml.weather.recipes.sigma_levels import GRAVITY_M_S2, SigmaColumn, to_levels
+from sciml.weather.recipes.nature_fields import canonical, chunks, static_fields, twins
 from sciml.weather.recipes.twins import part_by_lead_time
 from sciml.weather.regrid import regrid
 from sciml.weather.writing import write_dataset
-
-Arrays = dict[str, NDArray[Any]]
 
 MODEL = Path(__file__).with_name("speedy_model.py")
 # as speedy_model.py has it
 CHUNK_DAYS = 5
 # times in a chunk of Zarr: two days
 _TIMES = 8
-# the reference of the model's normalised surface pressure (jcm/constants.py, p0)
-_REFERENCE_PRESSURE_PA = 1e5
-_WATER_KG_M3 = 1000.0
-UNITS = {
-    "z": "m2 s-2",
-    "t": "K",
-    "u": "m s-1",
-    "v": "m s-1",
-    "q": "kg kg-1",
-    "t2m": "K",
-    "u10": "m s-1",
-    "v10": "m s-1",
-    "msl": "Pa",
-    "sp": "Pa",
-    "tp": "m",
-    "lsm": "1",
-}
 
 
 @dataclass(frozen=True)
@@ -96,14 +73,22 @@ class NatureRun:
         last = date(max(year for _, year in self.years.values()), 12, 31)
         return -(-((last - self.start).days + 1) // CHUNK_DAYS) * CHUNK_DAYS
 
+    def times(self, split: str, days: int) -> int:
+        """How many times of a split there are after so many days of the model."""
+        first, last = self.years[split]
+        # the model gives six-hourly times from six hours after its start on, the end of its last day among them
+        begin = (date(first, 1, 1) - self.start).days * 4
+        end = min((date(last + 1, 1, 1) - self.start).days * 4 - 1, days * 4)
+        return max(end - max(begin, 1) + 1, 0)
+
 
 def make(
     dataset_yaml: dict[str, Any], out_dir: Path, work_dir: Path, *, workers: int = 1, limit: int | None = None
 ) -> None:
     """Integrates the model and its twins, and writes `<split>.zarr`, `static.nc`, the sample and `twin-limit.json`.
 
-    A stopped run continues from its last five days; a split that is there with all its times is kept. `workers` is not
-    used: one state follows from the other.
+    A stopped run continues from its last five days. What is there with all its times is kept, and where all is, the
+    model is not started. `workers` is not used: one state follows from the other.
 
     Args:
         limit: days after the first day of the first split, for a trial; only times up to there are written.
@@ -113,24 +98,30 @@ def make(
     """
     run = NatureRun.of(dataset_yaml["recipe"])
     days = run.days if limit is None else _trial_days(run, limit)
-    python = model_python(run.packages)
-    _integrate(python, work_dir, run, days)
-    write_dataset(static_fields(work_dir), out_dir / "static.nc")
-    for split, (first, last) in run.years.items():
-        target = out_dir / f"{split}.zarr"
-        times = slice(f"{first}-01-01", f"{last}-12-31")
-        weather = canonical(work_dir, run.levels_hpa).sel(time=times)
+    targets = {split: out_dir / f"{split}.zarr" for split in run.years}
+    lacking = [split for split, target in targets.items() if _times_written(target) < run.times(split, days)]
+    if lacking or not (out_dir / "static.nc").is_file():
+        _integrate(model_python(run.packages), work_dir, run, days)
+        write_dataset(static_fields(work_dir), out_dir / "static.nc")
+    for split in lacking:
+        first, last = run.years[split]
+        weather = canonical(work_dir, run.levels_hpa).sel(time=slice(f"{first}-01-01", f"{last}-12-31"))
         # a trial wrote fewer times
-        if weather.sizes["time"] > _times_written(target):
-            write_dataset(_described(weather, dataset_yaml), target)
+        if weather.sizes["time"] > _times_written(targets[split]):
+            write_dataset(_described(weather, dataset_yaml), targets[split])
     if limit is None:
         write_sample(out_dir, run.sample)
-        _integrate_twins(python, work_dir, run)
-        with xr.open_zarr(out_dir / f"{run.twins['split']}.zarr") as control:
-            known = fields_of(control)
-            fields = [parse_field(name, known) for name in run.twins["fields"]]
-            limits = part_by_lead_time(twins(work_dir, run.levels_hpa), control, fields)
-        write_json(out_dir / "twin-limit.json", {"amplitude_kelvin": run.twins["amplitude_kelvin"], **limits})
+        if lacking or not (out_dir / "twin-limit.json").is_file():
+            _write_twin_limit(run, out_dir, work_dir)
+
+
+def _write_twin_limit(run: NatureRun, out_dir: Path, work_dir: Path) -> None:
+    _integrate_twins(model_python(run.packages), work_dir, run)
+    with xr.open_zarr(out_dir / f"{run.twins['split']}.zarr") as control:
+        known = fields_of(control)
+        fields = [parse_field(name, known) for name in run.twins["fields"]]
+        limits = part_by_lead_time(twins(work_dir, run.levels_hpa), control, fields)
+    write_json(out_dir / "twin-limit.json", {"amplitude_kelvin": run.twins["amplitude_kelvin"], **limits})
 
 
 def _times_written(target: Path) -> int:
@@ -226,7 +217,7 @@ def _integrate(python: Path, work: Path, run: NatureRun, days: int) -> None:
         Progress(*columns, TimeRemainingColumn()) as progress,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
     ):
-        bar = progress.add_task("days of the model", total=days, completed=len(_chunks(work)) * CHUNK_DAYS)
+        bar = progress.add_task("days of the model", total=days, completed=len(chunks(work)) * CHUNK_DAYS)
         assert process.stdout is not None
         try:
             for line in process.stdout:
@@ -239,89 +230,6 @@ def _integrate(python: Path, work: Path, run: NatureRun, days: int) -> None:
         raise UserError(f"the model stopped: {last}. All of its words are in {log}.")
 
 
-# ---------------------------------------------------------------------------------------------- from sigma to canonical
-
-
-def _chunks(work: Path) -> list[Path]:
-    return sorted((work / "chunks").glob("*.npz"))
-
-
-def _load(path: Path) -> Arrays:
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
-
-
-def static_fields(work: Path) -> xr.Dataset:
-    """Land fraction and the surface's geopotential."""
-    grid = _load(work / "grid.npz")
-    place = {"latitude": grid["latitude"], "longitude": grid["longitude"]}
-    fields = {"lsm": grid["land_fraction"], "z": GRAVITY_M_S2 * grid["orography_m"]}
-    variables = {
-        name: (("latitude", "longitude"), values.T.astype(np.float32), {"units": UNITS[name]})
-        for name, values in fields.items()
-    }
-    return xr.Dataset(variables, coords=_with_units(place))
-
-
-def canonical(work: Path, levels_hpa: tuple[float, ...]) -> xr.Dataset:
-    """All chunks as one dataset with the names and units of ECMWF, lazily, a chunk at a time.
-
-    Raises:
-        UserError: there is no chunk.
-    """
-    import dask.array as da
-    from dask.delayed import delayed
-
-    paths = _chunks(work)
-    if not paths:
-        raise UserError(f"{work / 'chunks'} has no chunk of the model. Run the recipe again.")
-    grid = _load(work / "grid.npz")
-    times = [_times(path) for path in paths]
-    sizes = (len(levels_hpa), len(grid["latitude"]), len(grid["longitude"]))
-    chunk: Any = delayed(chunk_fields)
-    parts = [chunk(path, grid["sigma"], levels_hpa) for path in paths]
-    variables = {}
-    for name in UNITS:
-        if name == "lsm":
-            continue
-        dims = ("level", "latitude", "longitude") if name in "ztuvq" else ("latitude", "longitude")
-        shape = sizes if name in "ztuvq" else sizes[1:]
-        pieces = [
-            da.from_delayed(part[name], (len(time), *shape), np.float32)
-            for part, time in zip(parts, times, strict=True)
-        ]
-        attributes = {"units": UNITS[name]} | ({"accumulation_hours": 6} if name == "tp" else {})
-        variables[name] = (("time", *dims), da.concatenate(pieces), attributes)
-    place = {"latitude": grid["latitude"], "longitude": grid["longitude"], "level": np.array(levels_hpa)}
-    coords = _with_units(place) | {"time": np.concatenate(times)}
-    return xr.Dataset(variables, coords=coords)
-
-
-def _times(path: Path) -> NDArray[Any]:
-    with np.load(path, allow_pickle=False) as file:
-        return file["time"].astype("datetime64[s]").astype("datetime64[ns]")
-
-
-def chunk_fields(path: Path, sigma: NDArray[np.float64], levels_hpa: tuple[float, ...]) -> Arrays:
-    """The canonical fields of a chunk, float32, [t, p, y, x] or [t, y, x]."""
-    raw = _load(path)
-    surface_pressure = _REFERENCE_PRESSURE_PA * raw["normalized_surface_pressure"].astype(np.float64)
-    column = SigmaColumn(sigma, surface_pressure)
-    # levels first, as the column has them
-    upper = {name: np.moveaxis(raw[name].astype(np.float64), 1, 0) for name in "ztuvq"}
-    found = {name: np.moveaxis(values, 0, 1) for name, values in to_levels(column, upper, levels_hpa).items()}
-    found["msl"] = column.mean_sea_level_pressure(upper["z"], upper["t"])
-    found["sp"] = surface_pressure
-    found["tp"] = raw["rain_kg_m2"] / _WATER_KG_M3
-    found |= {name: raw[name] for name in ("t2m", "u10", "v10")}
-    return {name: np.ascontiguousarray(values.swapaxes(-1, -2), np.float32) for name, values in found.items()}
-
-
-def _with_units(place: Arrays) -> dict[str, Any]:
-    units = {"latitude": "degrees_north", "longitude": "degrees_east", "level": "hPa"}
-    return {name: (name, values, {"units": units[name]}) for name, values in place.items()}
-
-
 def _described(weather: xr.Dataset, dataset_yaml: dict[str, Any]) -> xr.Dataset:
     about = {
         "title": dataset_yaml["summary"],
@@ -329,12 +237,3 @@ def _described(weather: xr.Dataset, dataset_yaml: dict[str, Any]) -> xr.Dataset:
         "Conventions": "CF-1.11",
     }
     return weather.assign_attrs(about).chunk(time=_TIMES, level=-1, latitude=-1, longitude=-1)
-
-
-def twins(work: Path, levels_hpa: tuple[float, ...]) -> dict[str, Arrays]:
-    """The canonical fields of each twin, by its name."""
-    sigma = _load(work / "grid.npz")["sigma"]
-    return {
-        path.stem: chunk_fields(path, sigma, levels_hpa) | {"time": _times(path)}
-        for path in sorted((work / "twins").glob("*.npz"))
-    }

@@ -194,6 +194,32 @@ def compute_statistics(
     )
 
 
+def data_key(data: xr.Dataset, fields: Sequence[str], frames: int = 24) -> list[Any]:
+    """What tells whether data are those that statistics were computed of, without reading them all. JSON.
+
+    It has the fields, all times, the grid, and checksums of some frames that are spread over the period, the first and
+    the last among them. What changes between these frames alone is not seen.
+
+    Args:
+        data: canonical, of the period alone.
+        fields: that statistics are of.
+        frames: how many are looked at.
+
+    Raises:
+        UserError: fields that the data lack.
+    """
+    reader = FrameReader(data, fields)
+    chosen = np.unique(np.linspace(0, len(reader.time) - 1, frames).round().astype(np.int64))
+    digest = hashlib.sha256(reader.time.astype(np.int64).tobytes())
+    for values in (reader.grid.latitude, reader.grid.longitude):
+        digest.update(values.tobytes())
+    frame = np.empty(reader.frame_shape, np.float32)
+    for number in chosen:
+        reader.read(np.array([number]), [frame])
+        digest.update(frame.data)
+    return [list(fields), list(reader.units), len(reader.time), *time_span(reader.time), digest.hexdigest()]
+
+
 def time_span(time: NDArray[Any]) -> Period:
     """The first and the last time, ISO 8601 to the second."""
     first, last = np.datetime_as_string(time[[0, -1]], unit="s").tolist()

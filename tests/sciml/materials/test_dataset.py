@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 
 from sciml.core.catalogue import file_sha256, find_dataset
 from sciml.core.config import parse
+from sciml.core.data_files import FileConfig
 from sciml.core.errors import UserError
 from sciml.core.plain_yaml import read_yaml
 from sciml.materials.dataset import (
     VALIDATION_BLOCKS,
     DatasetConfig,
-    FileConfig,
+    StructureFile,
     load_training_data,
     read_split,
     split_validation,
@@ -108,14 +109,17 @@ def test_a_validation_file_of_ones_own(alloys: list[Structure], tmp_path: Path) 
 
 
 def test_a_train_of_ones_own_replaces_every_file() -> None:
-    files = {"train": FileConfig("x"), "validation": FileConfig("y"), "test": FileConfig("z")}
-    assert DatasetConfig(files=files, train="own.xyz").sources == {"train": str(Path.cwd() / "own.xyz")}
+    files = {"train": StructureFile("x"), "validation": StructureFile("y"), "test": StructureFile("z")}
+    assert DatasetConfig(files=files, train="own.xyz").sources == {"train": FileConfig(str(Path.cwd() / "own.xyz"))}
 
 
 def test_a_test_of_ones_own_replaces_test_files_only() -> None:
-    files = {"train": FileConfig("x"), "test_300K": FileConfig("y"), "test_600K": FileConfig("z")}
+    files = {"train": StructureFile("x"), "test_300K": StructureFile("y"), "test_600K": StructureFile("z")}
     config = DatasetConfig(files=files, test="own.xyz")
-    assert config.sources == {"train": FileConfig(str(Path.cwd() / "x")), "test": str(Path.cwd() / "own.xyz")}
+    assert config.sources == {
+        "train": StructureFile(str(Path.cwd() / "x")),
+        "test": FileConfig(str(Path.cwd() / "own.xyz")),
+    }
     assert DatasetConfig(files=files).test_splits == ["test_300K", "test_600K"]
 
 
@@ -139,7 +143,7 @@ def test_a_file_of_isolated_atoms_with_something_else(alloys: list[Structure], t
     ("wrong", "message"),
     [
         ({}, "there is no training file"),
-        ({"files": {"trian": FileConfig("x")}}, "`files.trian`"),
+        ({"files": {"trian": StructureFile("x")}}, "`files.trian`"),
         ({"train": "x", "validation_fraction": 1.0}, "`validation_fraction` must lie between 0 and 1"),
     ],
 )
@@ -163,7 +167,7 @@ def test_paths_of_ones_own_are_those_of_the_shell(
     monkeypatch.chdir(tmp_path)
     configs = [
         DatasetConfig(train="~/a.xyz", test="a.xyz"),
-        DatasetConfig(files={"train": FileConfig("~/a.xyz"), "test": FileConfig("a.xyz")}),
+        DatasetConfig(files={"train": StructureFile("~/a.xyz"), "test": StructureFile("a.xyz")}),
     ]
     # a run is evaluated from wherever one is
     monkeypatch.chdir(tmp_path / "elsewhere")
@@ -172,12 +176,12 @@ def test_paths_of_ones_own_are_those_of_the_shell(
     nobody = DatasetConfig(train="~no-such-user/a.xyz")
     assert nobody.train == str(tmp_path / "elsewhere/~no-such-user/a.xyz")
     # the catalogue looks in places of its own
-    assert DatasetConfig("mlearn-si", files={"train": FileConfig("a.xyz")}).files["train"].path == "a.xyz"
+    assert DatasetConfig("mlearn-si", files={"train": StructureFile("a.xyz")}).files["train"].path == "a.xyz"
 
 
 def test_the_checksum_of_a_file_of_ones_own(alloys: list[Structure], tmp_path: Path) -> None:
     path = save(tmp_path / "a.xyz", alloys)
-    right = FileConfig(path, sha256=file_sha256(Path(path)).upper())
+    right = StructureFile(path, sha256=file_sha256(Path(path)).upper())
     assert len(read_split(DatasetConfig(files={"train": right}), "train")) == 12
     wrong = replace(right, sha256="0" * 64)
     with pytest.raises(UserError, match=r"a.xyz should have sha256 0+, but has .*Correct dataset.files.train"):
@@ -188,7 +192,7 @@ def test_the_checksum_of_a_file_of_ones_own(alloys: list[Structure], tmp_path: P
 
 def test_declared_elements_that_are_not_those_of_the_file(alloys: list[Structure], tmp_path: Path) -> None:
     save(tmp_path / "a.xyz", alloys)
-    files = {"train": FileConfig(str(tmp_path / "a.xyz"), "extxyz")}
+    files = {"train": StructureFile(str(tmp_path / "a.xyz"), "extxyz")}
     with pytest.raises(UserError, match="a.xyz holds Al, Cu, but `dataset.elements` says Si"):
         load_training_data(DatasetConfig(files=files, elements=["Si"]))
     assert load_training_data(DatasetConfig(files=files, elements=["Cu", "Al"])).elements == (13, 29)

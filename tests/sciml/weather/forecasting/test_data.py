@@ -121,3 +121,23 @@ def test_grids_that_networks_know(latitude: np.ndarray, kind: str):
 def test_grids_that_they_do_not(latitude: np.ndarray, longitude: np.ndarray):
     with pytest.raises(UserError, match="need a whole globe"):
         sphere_of(Grid(latitude, longitude))
+
+
+def test_statistics_of_data_that_were_altered_amid_are_computed_anew(
+    sample_config: WeatherDataConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("SCIML_CACHE", str(tmp_path / "cache"))
+    with xr.open_dataset(str(sample_config.train), engine="netcdf4") as file:
+        data = file.load().drop_encoding()
+    config = WeatherDataConfig(train=str(tmp_path / "train.nc"))
+    data.to_netcdf(tmp_path / "train.nc", engine="netcdf4")
+    first = ForecastData(config).statistics
+    data["t2m"][10:20] += 1
+    data.to_netcdf(tmp_path / "train.nc", engine="netcdf4")
+    assert ForecastData(config).statistics.fingerprint != first.fingerprint
+
+
+def test_files_of_a_folder_at_an_address():
+    config = WeatherDataConfig(folder="s3://bucket/speedy/")
+    assert config.source("test") == "s3://bucket/speedy/test.zarr"
+    assert config.source("static") == "s3://bucket/speedy/static.nc"

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from sciml.fno.sfno import SFNOConfig
 from sciml.weather.forecasting.data import ForecastData, WeatherDataConfig
-from sciml.weather.forecasting.forecaster import Forecaster
+from sciml.weather.forecasting.forecaster import _STEPS_KEPT, Forecaster
 from sciml.weather.forecasting.objective import channels_last
 from sciml.weather.forecasting.saved import build_forecaster
 from sciml.weather.training.values import collate
@@ -101,15 +101,16 @@ def test_a_roll_out_is_steps_one_after_another():
         states = torch.cat([states[:, 1:], following[:, None]], 1)
 
 
-def test_the_gradient_of_a_roll_out_is_exact():
+@pytest.mark.parametrize("steps", [3, _STEPS_KEPT + 1])
+def test_the_gradient_of_a_roll_out_is_exact(steps: int):
     """Found again on the way back, it is that of steps written out."""
     forecaster = make(Linear()).double()
-    states, forcings = (part.double() for part in inputs(4))
-    forecaster(states, forcings, 4).square().sum().backward()
+    states, forcings = (part.double() for part in inputs(steps))
+    forecaster(states, forcings, steps).square().sum().backward()
     found = [parameter.grad.clone() for parameter in forecaster.parameters() if parameter.grad is not None]
     forecaster.zero_grad()
     following, total = states, torch.zeros((), dtype=torch.float64)
-    for step in range(4):
+    for step in range(steps):
         new = forecaster.step(following, forcings[:, step : step + 2])
         total = total + new.square().sum()
         following = torch.cat([following[:, 1:], new[:, None]], 1)

@@ -80,6 +80,17 @@ def test_rows_weigh_as_their_area():
     assert found["loss"].item() == pytest.approx(np.polynomial.legendre.leggauss(Y)[1][0] / 2, rel=1e-5)
 
 
+def test_the_roll_out_grows_while_training_goes_on():
+    loss = ForecastLoss(ForecastLossConfig(kind="mae", steps=3, first_steps=1, level_weights="equal"), FIELDS, GRID)
+    # persistence errs by 1, 2 and 3 in units of the change of a step
+    truth = torch.arange(1.0, 4.0)[:, None, None, None] * torch.tensor(CHANGE)[:, None, None] * torch.ones(C, Y, X)
+    found = {}
+    for fraction in (0.0, 0.3, 0.34, 0.5, 0.7, 1.0):
+        loss.on_progress(fraction)
+        found[fraction] = loss(forecaster(), make_batch(truth))["mae"].item()
+    assert found == pytest.approx({0.0: 1.0, 0.3: 1.0, 0.34: 1.5, 0.5: 1.5, 0.7: 2.0, 1.0: 2.0})
+
+
 def test_steps_beyond_the_roll_out_do_not_exist():
     targets = torch.ones(3, C, Y, X)
     loss = ForecastLoss(ForecastLossConfig(kind="mae", steps=3, level_weights="equal"), FIELDS, GRID)

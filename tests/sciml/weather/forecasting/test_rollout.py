@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,14 @@ import xarray as xr
 from sciml.core.errors import UserError
 from sciml.weather.era5 import open_forecast
 from sciml.weather.forecasting import rollout
-from sciml.weather.forecasting.rollout import ForecastRequest, initial_states, make_forecast, spread_times, unfinished
+from sciml.weather.forecasting import unfinished as unfinished_module
+from sciml.weather.forecasting.request import ForecastRequest
+from sciml.weather.forecasting.rollout import make_forecast, unfinished
 from sciml.weather.forecasting.saved import ForecastModel
+from sciml.weather.forecasting.starts import InitialStates
+
+# of some starts, a model and which of them it loses
+Fragile = Callable[[np.ndarray], tuple[ForecastModel, np.ndarray]]
 
 
 def quiet(done: int, total: int) -> None:
@@ -25,7 +32,7 @@ def quiet(done: int, total: int) -> None:
 def made(
     model: ForecastModel, analyses: xr.Dataset, path: Path, request: ForecastRequest, progress: Any = quiet
 ) -> xr.Dataset:
-    make_forecast(model, initial_states(model, analyses, request.times), request, path, progress)
+    make_forecast(model, InitialStates(model, analyses, request.times), request, path, progress)
     return open_forecast(str(path)).load()
 
 
@@ -34,7 +41,7 @@ def test_a_forecast_is_the_forecaster_rolled_out(
 ):
     found = made(model, analyses, tmp_path / "fc.zarr", ForecastRequest(start, 3))
     assert dict(found.sizes) == {"time": 2, "lead_time": 3, "level": 3, "latitude": 24, "longitude": 48}
-    states = model.normalise(initial_states(model, analyses, start)).movedim(2, -1)
+    states = model.normalise(InitialStates(model, analyses, start).between(0, 2)).movedim(2, -1)
     times = [start + step * np.timedelta64(6, "h") for step in range(4)]
     forcings = torch.stack([model.forcings(time) for time in times], 1).movedim(-3, -1)
     with torch.inference_mode():
@@ -87,7 +94,9 @@ def test_stopped_and_continued(
     assert not (tmp_path / "fc.zarr").exists()
     seen: list[int] = []
     found = made(model, analyses, tmp_path / "fc.zarr", request, lambda done, total: seen.append(done))
-    assert seen[0] == 4
+    # four steps of two starts
+    assert seen[0] == 8
+    assert seen[-1] == 18
     xr.testing.assert_identical(found, whole)
     assert not unfinished(tmp_path / "fc.zarr")
 
@@ -101,7 +110,9 @@ def test_stopped_after_its_end(
     def stop(path: Path) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(rollout.shutil, "rmtree", lambda path, ignore_errors=False: ignore_errors or stop(path))
+    monkeypatch.setattr(
+        unfinished_module.shutil, "rmtree", lambda path, ignore_errors=False: ignore_errors or stop(path)
+    )
     with pytest.raises(KeyboardInterrupt):
         made(model, analyses, tmp_path / "fc.zarr", request)
     monkeypatch.undo()
@@ -110,6 +121,54 @@ def test_stopped_after_its_end(
     found = made(model, analyses, tmp_path / "fc.zarr", request)
     assert np.isfinite(found["t2m"]).all()
     assert [path.name for path in tmp_path.iterdir()] == ["fc.zarr"]
+
+
+def test_groups_of_starts_do_not_matter(
+    noisy: ForecastModel, analyses: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    times = analyses["time"].values[:5].astype("datetime64[ns]")
+    request = ForecastRequest(times, 6, every=2, members=2, perturbation=0.5)
+    whole = made(noisy, analyses, tmp_path / "whole.zarr", request)
+    kept: list[int] = []
+    start_rolling = rollout.start_rolling
+
+    def counted(model: ForecastModel, states: np.ndarray, *arguments: Any) -> Any:
+        kept.append(len(states))
+        return start_rolling(model, states, *arguments)
+
+    monkeypatch.setattr(rollout, "start_rolling", counted)
+    # of two members: states twice, three lead times twice
+    each = 4 * 2 * (2 + 2 * 3) * len(noisy.fields) * 24 * 48
+    for room, groups in ((1.0, [1] * 5), (2.5 * each, [2, 2, 1])):
+        kept.clear()
+        monkeypatch.setattr(rollout, "_BYTES", room)
+        xr.testing.assert_identical(made(noisy, analyses, tmp_path / "parts.zarr", request), whole)
+        assert kept == groups
+
+
+@pytest.mark.parametrize("stop_at", [4, 8, 9, 17, 18])
+def test_stopped_within_and_between_groups(
+    noisy: ForecastModel, analyses: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_at: int
+):
+    monkeypatch.setattr(rollout, "_BYTES", 1.0)
+
+    def stop(done: int, total: int) -> None:
+        if done >= stop_at:
+            raise KeyboardInterrupt
+
+    # two starts of nine steps
+    request = ForecastRequest(analyses["time"].values[:2].astype("datetime64[ns]"), 9)
+    whole = made(noisy, analyses, tmp_path / "whole.zarr", request)
+    with pytest.raises(KeyboardInterrupt):
+        made(noisy, analyses, tmp_path / "fc.zarr", request, stop)
+    # a larger group does not forecast again what is there
+    monkeypatch.setattr(rollout, "_BYTES", 1e9)
+    seen: list[int] = []
+    found = made(noisy, analyses, tmp_path / "fc.zarr", request, lambda done, total: seen.append(done))
+    xr.testing.assert_identical(found, whole)
+    # pieces of four steps end at 4, 8, 9, 13, 17 and 18
+    assert seen[0] == stop_at
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["fc.zarr", "whole.zarr"]
 
 
 class Conditioned(torch.nn.Module):
@@ -210,6 +269,59 @@ def test_a_roll_out_that_blows_up_stops_and_leaves_no_forecast(
     assert not (tmp_path / "fc.zarr").exists()
 
 
+@pytest.mark.parametrize("room", [1.0, 1e9])
+def test_starts_that_blow_up_are_left_out(
+    fragile: Fragile, analyses: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: float
+):
+    monkeypatch.setattr(rollout, "_BYTES", room)
+    times = analyses["time"].values[:6].astype("datetime64[ns]")
+    model, lost = fragile(times)
+    request = ForecastRequest(times, 5, fields=("t2m",), leave_out=True)
+    starts, output = InitialStates(model, analyses, times), tmp_path / "fc.zarr"
+    blown_up = make_forecast(model, starts, request, output, quiet)
+    assert [one.start for one in blown_up] == [str(time)[:16] for time in times[lost]]
+    assert {one.field for one in blown_up} == {"t2m"}
+    assert all(one.lead_hours > 0 and "in training from" in one.text for one in blown_up)
+    found = open_forecast(str(output)).load()
+    assert np.array_equal(found["time"].values, times[~lost])
+    alone = made(model, analyses, tmp_path / "alone.zarr", ForecastRequest(times[~lost], 5, fields=("t2m",)))
+    assert np.array_equal(found["t2m"], alone["t2m"])
+    with pytest.raises(UserError, match="has blown up at a lead time of"):
+        made(model, analyses, tmp_path / "strict.zarr", ForecastRequest(times, 5, fields=("t2m",)))
+    with pytest.raises(UserError, match=r"all of 2 roll-outs have blown up, the first at a lead time of \d+ h: t2m"):
+        made(model, analyses, tmp_path / "none.zarr", ForecastRequest(times[lost], 5, leave_out=True))
+
+
+def test_what_blew_up_is_known_after_a_stop(
+    fragile: Fragile, analyses: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(rollout, "_BYTES", 1.0)
+    request = ForecastRequest(analyses["time"].values[:6].astype("datetime64[ns]"), 5, leave_out=True)
+    model, _ = fragile(request.times)
+    starts = InitialStates(model, analyses, request.times)
+    whole = make_forecast(model, starts, request, tmp_path / "whole.zarr", quiet)
+
+    def stop(done: int, total: int) -> None:
+        if done == total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_forecast(model, starts, request, tmp_path / "fc.zarr", stop)
+    assert make_forecast(model, starts, request, tmp_path / "fc.zarr", quiet) == whole
+
+
+def test_one_process_writes_an_output(model: ForecastModel, analyses: xr.Dataset, start: np.ndarray, tmp_path: Path):
+    request, output = ForecastRequest(start, 1), tmp_path / "fc.zarr"
+
+    def another(done: int, total: int) -> None:
+        # a second call while the first is under way
+        with pytest.raises(UserError, match=r"fc\.zarr is being written by another process \(process \d+ on "):
+            made(model, analyses, output, request)
+
+    made(model, analyses, output, request, another)
+    assert [path.name for path in tmp_path.iterdir()] == ["fc.zarr"]
+
+
 def test_humidity_far_below_zero_has_blown_up_though_none_would_be_written(
     model: ForecastModel, analyses: xr.Dataset, start: np.ndarray, tmp_path: Path
 ):
@@ -230,43 +342,9 @@ def test_humidity_far_below_zero_has_blown_up_though_none_would_be_written(
         )
 
 
-def test_a_start_that_the_data_lack(model: ForecastModel, analyses: xr.Dataset):
-    with pytest.raises(UserError, match=r"needs the state at 1990-01-01T00:00, which the data"):
-        initial_states(model, analyses, np.array(["1990-01-01"], "datetime64[ns]"))
-
-
-def test_a_start_in_other_units(model: ForecastModel, analyses: xr.Dataset, start: np.ndarray):
-    celsius = analyses.assign(t2m=(analyses["t2m"] - 273.15).assign_attrs(units="degC"))
-    with pytest.raises(UserError, match="`t2m` are in K, but the data in degC"):
-        initial_states(model, celsius, start)
-
-
-def test_a_start_with_rain_of_another_window(model: ForecastModel, analyses: xr.Dataset, start: np.ndarray):
-    daily = analyses.assign(tp=analyses["tp"].assign_attrs(accumulation_hours=24))
-    with pytest.raises(UserError, match="`tp` summed over 6 h, but the data have sums over 24 h"):
-        initial_states(model, daily, start)
-
-
-def test_a_start_on_another_grid(model: ForecastModel, analyses: xr.Dataset, start: np.ndarray):
-    with pytest.raises(UserError, match="grid"):
-        initial_states(model, analyses.isel(latitude=slice(None, None, 2)), start)
-
-
-def test_a_start_with_missing_values(model: ForecastModel, analyses: xr.Dataset, start: np.ndarray):
-    holes = analyses.load().copy(deep=True)
-    holes["msl"][0, 3, 4] = np.nan
-    with pytest.raises(UserError, match="`msl` has missing values"):
-        initial_states(model, holes, start)
-
-
 def test_a_field_that_is_not_there(model: ForecastModel, analyses: xr.Dataset, start: np.ndarray, tmp_path: Path):
     with pytest.raises(UserError, match="no field `z300`"):
         made(model, analyses, tmp_path / "fc.zarr", ForecastRequest(start, 1, fields=("z300",)))
-
-
-def test_spread_times():
-    found = spread_times(np.datetime64("2005-01-01", "ns"), np.datetime64("2005-01-03", "ns"), 24)
-    assert found.astype("datetime64[D]").astype(str).tolist() == ["2005-01-01", "2005-01-02", "2005-01-03"]
 
 
 def test_a_full_disk_is_said(
@@ -275,6 +353,6 @@ def test_a_full_disk_is_said(
     def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(rollout.xr.Dataset, "to_zarr", full)
+    monkeypatch.setattr(xr.Dataset, "to_zarr", full)
     with pytest.raises(UserError, match="No space left"):
         made(model, analyses, tmp_path / "fc.zarr", ForecastRequest(start, 1))

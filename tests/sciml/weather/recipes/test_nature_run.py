@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from datetime import date
 from pathlib import Path
@@ -17,7 +18,8 @@ from sciml.core.plain_yaml import read_yaml
 from sciml.weather.era5 import open_era5
 from sciml.weather.grid import gauss_legendre
 from sciml.weather.recipes import nature_run
-from sciml.weather.recipes.nature_run import NatureRun, canonical, model_python, static_fields, write_sample
+from sciml.weather.recipes.nature_fields import canonical, static_fields
+from sciml.weather.recipes.nature_run import NatureRun, model_python, write_sample
 
 SIGMA = np.array([0.1, 0.4, 0.7, 0.95])
 LATITUDE = np.degrees(np.arcsin(gauss_legendre(24)[0]))
@@ -127,6 +129,43 @@ def test_what_a_trial_wrote_is_not_taken_for_the_whole(work: Path, tmp_path: Pat
     later.rename(last)
     nature_run.make(facts, tmp_path / "out", work, limit=10)
     assert open_era5(str(tmp_path / "out" / "train.zarr")).sizes["time"] == 41
+
+
+def test_the_model_is_not_started_where_all_is_there(work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(nature_run, "model_python", lambda packages: Path(sys.executable))
+    monkeypatch.setattr(nature_run, "_integrate", lambda *arguments: None)
+    facts = {"summary": "a trial", "recipe": RECIPE}
+    nature_run.make(facts, tmp_path / "out", work, limit=10)
+
+    def never(*_: Any) -> None:
+        raise AssertionError("the environment is asked for")
+
+    monkeypatch.setattr(nature_run, "model_python", never)
+    # nor are the chunks needed
+    shutil.rmtree(work)
+    nature_run.make(facts, tmp_path / "out", work, limit=10)
+    nature_run.make(facts, tmp_path / "out", work, limit=5)
+    # the whole, as far as anybody can tell, and its twins
+    monkeypatch.setattr(NatureRun, "times", lambda run, split, days: 41 if split == "train" else 0)
+    (tmp_path / "out" / "twin-limit.json").touch()
+    nature_run.make(facts, tmp_path / "out", work)
+    assert (tmp_path / "out" / "sample-train.nc").is_file()
+    monkeypatch.undo()
+    monkeypatch.setattr(nature_run, "model_python", never)
+    # a day more is not there
+    with pytest.raises(AssertionError, match="the environment is asked for"):
+        nature_run.make(facts, tmp_path / "out", work, limit=11)
+    (tmp_path / "out" / "static.nc").unlink()
+    with pytest.raises(AssertionError, match="the environment is asked for"):
+        nature_run.make(facts, tmp_path / "out", work, limit=10)
+
+
+def test_how_many_times_a_split_has():
+    run = NatureRun.of(RECIPE)
+    # six-hourly, from six hours after 27 December 1999 on; the last is the end of the last day
+    assert [run.times("train", days) for days in (4, 5, 6, 371, 372)] == [0, 1, 5, 1464, 1464]
+    assert run.times("test", 371) == 1
+    assert run.times("test", run.days) == 4 * 365
 
 
 def test_a_sample_is_small_and_close(work: Path, tmp_path: Path):

@@ -14,7 +14,7 @@ import xarray as xr
 from sciml.core.errors import UserError
 from sciml.weather.grid import Grid
 from sciml.weather.training import reading
-from sciml.weather.training.statistics import Statistics, compute_statistics
+from sciml.weather.training.statistics import Statistics, compute_statistics, data_key
 from sciml.weather.training.stream import Reading
 
 FIELDS = ("t2m", "z500", "u10")
@@ -108,3 +108,26 @@ def test_bad_input_is_refused(data: xr.Dataset) -> None:
     data["u10"][0, 0, 0] = np.inf
     with pytest.raises(UserError, match="`u10` has infinite values at 2020-01-01T00:00"):
         compute_statistics(data, ("u10",), period=PERIOD)
+
+
+def test_a_key_tells_data_apart_without_reading_all(stored: Callable[..., Any], data: xr.Dataset) -> None:
+    one = data_key(data, FIELDS, 5)
+    assert json.loads(json.dumps(one)) == one
+    lazy, store = stored(data, times=1)
+    assert data_key(lazy, FIELDS, 5) == one
+    # of 40 times, in three variables, of which z has two levels in a chunk
+    assert sum(store.reads.values()) == 5 * 3
+    # frames 0, 10, 20, 29 and 39 are looked at
+    for frame in (0, 20, 39):
+        changed = data.copy(deep=True)
+        changed["z"][frame, 0, 1, 1] += 1
+        assert data_key(changed, FIELDS, 5) != one
+    changed = data.copy(deep=True)
+    changed["u10"][20:30] *= 1.01
+    assert data_key(changed, FIELDS, 5) != one
+    gap = data.isel(time=[number for number in range(40) if number != 7])
+    moved = data.assign_coords(latitude=data["latitude"] + 0.5)
+    other = data.assign(t2m=data["t2m"].assign_attrs(units="degC"))
+    for different in (gap, moved, other):
+        assert data_key(different, FIELDS, 5) != one
+    assert data_key(data, FIELDS[:2], 5) != one
