@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import torch
@@ -41,8 +42,9 @@ def export_weights(path: str | Path, output: Path, precision: str) -> str:
     Args:
         path: what `find_weights` takes.
         output: the file to write, .safetensors.
-        precision: of the weights in the file, "float16", "float32" or "float64". Whoever loads them has the network's
-            own; three digits are enough for most networks, at half the size.
+        precision: of the weights in the file, "float16", "float32" or "float64". Numbers that the model keeps in
+            another precision than its weights, such as energies of free atoms, stay in theirs. Float16 is for the file
+            alone: who loads it computes in float32.
 
     Returns:
         What was written, for the user.
@@ -53,8 +55,11 @@ def export_weights(path: str | Path, output: Path, precision: str) -> str:
     source = find_weights(path)
     tensors, metadata = load_checkpoint(source)
     kept = network_tensors(tensors)
-    number = getattr(torch, precision)
-    rounded = {name: one.to(number) if one.is_floating_point() else one for name, one in kept.items()}
+    number, count = getattr(torch, precision), Counter[torch.dtype]()
+    for one in kept.values():
+        count[one.dtype] += one.numel()
+    weights = next(kind for kind, _ in count.most_common() if kind.is_floating_point)
+    rounded = {name: one.to(number) if one.dtype == weights else one for name, one in kept.items()}
     if bad := [name for name, one in rounded.items() if not torch.isfinite(one).all()]:
         raise UserError(f"{source}: `{bad[0]}` has numbers too large for {precision}. Export in float32.")
     save_checkpoint(output, rounded, metadata)

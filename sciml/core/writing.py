@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sciml.core.errors import UserError
@@ -38,9 +38,11 @@ def replaced(path: Path) -> Iterator[Path]:
             f"cannot write {path}: {error.strerror or error}. Free some space or choose another folder."
         ) from error
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        temporary.unlink(missing_ok=True)
+        # what cannot be cleared away either must not hide the reason
+        with suppress(OSError):
+            if temporary.is_dir():
+                shutil.rmtree(temporary)
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -50,11 +52,14 @@ def locked(target: Path) -> Iterator[None]:
     The lock is on a file beside `target` and ends with the process, so that nobody has to clear away a dead one's.
 
     Raises:
-        UserError: another process is writing it; names the process.
+        UserError: another process is writing it; names the process. Or nothing can be written there.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     path = target.with_name(f".{target.name}.lock")
-    handle = _locked_file(path, target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle = _locked_file(path, target)
+    except OSError as error:
+        raise UserError(f"cannot write {target}: {error.strerror or error}. Choose another folder.") from error
     try:
         os.truncate(handle, 0)
         os.write(handle, f"process {os.getpid()} on {socket.gethostname()}".encode())

@@ -206,7 +206,8 @@ def _library(given: Sequence[Tensor | None]) -> ctypes.CDLL | None:
 
 
 def _contiguous(tensors: Sequence[Tensor | None]) -> list[Tensor | None]:
-    return [None if tensor is None else tensor.detach().contiguous() for tensor in tensors]
+    # an imaginary part of what is conjugated is memory with a sign to be applied
+    return [None if tensor is None else tensor.detach().resolve_neg().contiguous() for tensor in tensors]
 
 
 def call(library: ctypes.CDLL, name: str, like: Tensor, sizes: Sequence[Any], tensors: Sequence[Tensor | None]) -> None:
@@ -306,7 +307,7 @@ class _Block(torch.autograd.Function):
             return None, None, None, *plain_gradients(plain, given, d_out)
         given = _contiguous(given)
         slopes = [None if tensor is None else empty(ctx.library, tensor, *tensor.shape) for tensor in given]
-        numbers = [*given, spectrum, kept, d_out.contiguous(), *slopes]
+        numbers = [*given, spectrum, kept, d_out.resolve_neg().contiguous(), *slopes]
         call(ctx.library, "block_slope", d_out, [_block_sizes(ctx.activate, given)], numbers)
         return None, None, None, *slopes
 
@@ -330,6 +331,6 @@ class _TwoLayers(torch.autograd.Function):
         d_x = empty(ctx.library, x, *x.shape) if ctx.needs_input_grad[2] else None
         slopes = [torch.empty_like(tensor) for tensor in (w1, b1, w2, b2)]
         places = None if places is None else places.contiguous()
-        numbers = [x, places, w1, b1, w2, kept, d_out.contiguous(), d_x, *slopes]
+        numbers = [x, places, w1, b1, w2, kept, d_out.resolve_neg().contiguous(), d_x, *slopes]
         call(ctx.library, "two_layers_slope", d_out, _layer_sizes(x, w1, w2, places), numbers)
         return None, None, d_x, *slopes

@@ -45,7 +45,8 @@ def load_potential(path: str | Path, precision: str | None = None) -> tuple[Pote
 
     Args:
         path: a run's folder, a checkpoint file, or the name of a trained model such as "si-painn".
-        precision: "float32" or "float64" for the network's arithmetic; that of the stored weights if not given.
+        precision: "float32" or "float64" for the network's arithmetic; that of the stored weights if not given,
+            float32 for weights that are stored in less.
 
     Raises:
         UserError: no checkpoint there, or not one of an interatomic potential with weights that fit it and are finite.
@@ -74,6 +75,7 @@ def load_potential(path: str | Path, precision: str | None = None) -> tuple[Pote
     except (KeyError, TypeError) as error:
         raise UserError(f"{file}: the checkpoint does not describe its potential ({error!r}).") from error
     stored = next((tensors[name].dtype for name, _ in potential.named_parameters() if name in tensors), torch.float32)
+    stored = stored if stored in DTYPES.values() else torch.float32
     # only the network changes precision: energies of many atoms are summed in float64 whatever it is
     potential.network.to(DTYPES[precision] if precision else stored)
     load_weights(potential, tensors, file)

@@ -23,6 +23,8 @@ from sciml.train.soap import is_matrix
 # large ones end between 0.7 and 1.2 rather than at 1
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 5
+# norm of a gradient that counts as none: what is left of the momentum of weights that get none any more fades away
+NOTHING = 1e-12
 # root mean square of an update of Adam's, which the step of a matrix is scaled to (Liu et al. 2025, section 2.2)
 ADAM_SIZE = 0.2
 
@@ -32,7 +34,7 @@ class Muon(Optimizer):
 
     The last two dimensions of a parameter are taken as a matrix and those before as a stack of them; real and imaginary
     parts in a last dimension of two are columns of their matrix. In a group with `kernels: True`, those of
-    convolutions, a row is an output with all its inputs and places. Vectors, scalars and complex tensors get AdamW's
+    convolutions, a row is all that shares the first index. Vectors, scalars and complex tensors get AdamW's
     step.
 
     Args:
@@ -119,18 +121,19 @@ class Muon(Optimizer):
 
 
 def orthogonalised(matrix: Float[Tensor, "*m a b"], half: bool = False) -> Float[Tensor, "*m a b"]:
-    """A matrix with the singular vectors of the given one and singular values between about 0.7 and 1.2; zero for zero.
+    """A matrix with the singular vectors of the given one, nearly orthogonal; zero for zero.
+
+    Singular values end between about 0.7 and 1.2 where they were above a thirtieth of the matrix's norm, and below that
+    where they were smaller.
 
     Raises:
         UserError: it is not finite.
     """
-    scale = matrix.float().norm(dim=(-2, -1), keepdim=True)
+    scale = matrix.norm(dim=(-2, -1), keepdim=True)
     if not torch.isfinite(scale).all():
         raise UserError("the gradient of a matrix of weights, or its square, is not finite. Lower the learning rate.")
     upright = matrix.shape[-2] > matrix.shape[-1]
-    x = (matrix / scale.clamp(min=torch.finfo(scale.dtype).tiny).to(matrix)).to(
-        torch.bfloat16 if half else matrix.dtype
-    )
+    x = (matrix / (scale + NOTHING)).to(torch.bfloat16 if half else matrix.dtype)
     x = x.mT if upright else x
     a, b, c = NEWTON_SCHULZ
     for _ in range(ITERATIONS):

@@ -30,7 +30,7 @@ class ForecastRequest:
         notes: attributes of what is written.
 
     Raises:
-        UserError: fewer steps than there are between two that are written.
+        UserError: no start, or fewer steps than there are between two that are written.
     """
 
     times: NDArray[Any]
@@ -44,6 +44,8 @@ class ForecastRequest:
     notes: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not len(self.times):
+            raise UserError("a forecast needs a time to start from, but got none.")
         if self.steps < self.every:
             raise UserError(
                 f"a forecast of {self.steps} steps has none to write when each {self.every}-th is. Forecast more "

@@ -55,6 +55,10 @@ _PER_LEVEL = 7
 _ITERATIONS = 2
 # distance from the axis, in radii, that counts as none: six metres
 _POLE = 1e-6
+# and below which the longitude says too little for a slope: six kilometres
+_NEAR_POLE = 1e-3
+# of sizes that are divided by, for fields that never change
+_LEAST = 1e-30
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,7 @@ class Dynamics(nn.Module):
         of_t, of_u, of_v, of_q = (self._of(self.change, name) for name in NEEDED)
         rotation = 0.5 * (of_u + of_v) * (_DEGREE / _RADIUS_M)
         sizes = (rotation, rotation, of_t, of_q, rotation, of_u, of_v)
-        scaled = [values / size for values, size in zip(found, sizes, strict=True)]
+        scaled = [values / size.clamp(min=_LEAST) for values, size in zip(found, sizes, strict=True)]
         return torch.cat(scaled, dim=-1).clamp(-_LARGEST, _LARGEST)
 
     def with_winds(self, change: Float[Tensor, "b y x c"]) -> Float[Tensor, "b y x c"]:
@@ -131,7 +135,9 @@ class Dynamics(nn.Module):
         # one size for both, or a turn of the axes would change the wind
         size = 0.5 * (of_u + of_v)
         parts = list(change.split([n] * len(self.layout.upper) + [len(self.layout.surface)], dim=-1))
-        parts[first["u"]], parts[first["v"]] = winds[0] * (size / of_u), winds[1] * (size / of_v)
+        parts[first["u"]], parts[first["v"]] = (
+            wind * (size / of_wind.clamp(min=_LEAST)) for wind, of_wind in zip(winds, (of_u, of_v), strict=True)
+        )
         return torch.cat(parts, dim=-1)
 
     def _features(self, t: Tensor, u: Tensor, v: Tensor, q: Tensor) -> list[Tensor]:
@@ -194,12 +200,13 @@ def upstream(
 def interpolated(
     fields: Float[Tensor, "b y x l k"], places: Float[Tensor, "b y x l 3"], grid: Grid
 ) -> Float[Tensor, "b y x l k"]:
-    """Values at places of any length from the centre of the globe, each level at its own; exact for linear functions.
+    """Values at places of any length from the centre of the globe, each level at its own.
 
-    Torch's bicubic interpolation has the parameter A = -0.75, with which a line between points is half as steep again:
-    a weak wind would carry half as much too much. Values are linear in A (Keys 1981, doi:10.1109/TASSP.1981.1163711),
-    and with A = 0 they are linear ones between places moved towards the points, so that two thirds of the one and one
-    third of the other are those of A = -0.5, which is exact for quadratic functions along a row or column.
+    Torch's bicubic interpolation has the parameter A = -0.75, with which a line between points is half as steep again
+    near them: a weak wind would carry half as much too much. Along a row or column values are linear in A (Keys 1981,
+    doi:10.1109/TASSP.1981.1163711), and with A = 0 they are linear ones between places moved towards the points. So
+    two thirds of the one and one third of the other are those of A = -0.5 there, exact for quadratic functions of the
+    numbers of row and column; for products of both they are nearly so.
     """
     b, _, _, levels, _ = fields.shape
     places = torch.nn.functional.normalize(places, dim=-1).movedim(3, 1)
@@ -208,7 +215,10 @@ def interpolated(
     latitude = torch.atan2(places[..., 2], (places[..., :2].square().sum(-1) + _POLE**2).sqrt()).contiguous()
     above = torch.searchsorted(rows, latitude.detach()).clamp(1, len(rows) - 1)
     row_part = (latitude - rows[above - 1]) / (rows[above] - rows[above - 1])
-    turn = torch.atan2(places[..., 1], places[..., 0]) / (2 * math.pi)
+    across = places[..., :2]
+    far = across.detach().square().sum(-1, keepdim=True) > _NEAR_POLE**2
+    across = torch.where(far, across, across.detach())
+    turn = torch.atan2(across[..., 1], across[..., 0]) / (2 * math.pi)
     column = (turn - turn.detach().floor()) * grid.shape[1] + _MARGIN
     column_part = column - column.detach().floor()
 

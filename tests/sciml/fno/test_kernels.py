@@ -158,6 +158,15 @@ def test_perceptron_is_that_of_torch(
     assert max(deviations(results(kernels.two_layers, given), results(kernels.plain_two_layers, given))) < slopes
 
 
+def test_memory_with_a_sign_to_be_applied_is_read_with_it() -> None:
+    shapes = [(3, 9, 5), (7, 5), (7,), (4, 7), (4,)]
+    given = [torch.randn(shape, dtype=torch.float64) for shape in shapes]
+    conjugated = torch.complex(given[0], given[0]).conj().imag
+    assert conjugated.is_neg()
+    found = kernels.two_layers(conjugated, *given[1:])
+    torch.testing.assert_close(found, kernels.plain_two_layers(-given[0], *given[1:]))
+
+
 @pytest.mark.parametrize("hidden", [5, 64])
 def test_perceptron_takes_channels_that_samples_share(hidden: int) -> None:
     generator = torch.Generator().manual_seed(0)

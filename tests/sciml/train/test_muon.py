@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.optim import Adam, AdamW, Optimizer
 
 from sciml.core.errors import UserError
-from sciml.train.muon import Muon, orthogonalised
+from sciml.train.muon import NOTHING, Muon, orthogonalised
 
 
 @pytest.mark.parametrize("shape", [(6, 6), (4, 12), (12, 4), (3, 2, 8, 5)])
@@ -81,6 +81,29 @@ def test_parts_of_complex_weights_are_columns_of_one_matrix() -> None:
         Muon([weight]).step()
         steps.append(weight.detach().reshape(3, 4, 10))
     torch.testing.assert_close(*steps)
+
+
+@pytest.mark.parametrize("size", [1e-10, 1e-24, 1e-36, 1e-44])
+@pytest.mark.parametrize("half", [False, True])
+def test_next_to_nothing_stays_finite(size: float, half: bool) -> None:
+    found = orthogonalised(torch.full((3, 4), size), half)
+    assert torch.isfinite(found).all()
+    if size < NOTHING / 1000:
+        assert found.abs().max() < 0.1
+
+
+def test_weights_without_a_gradient_come_to_rest() -> None:
+    weight = torch.randn(2, 4, 5, requires_grad=True)
+    optimizer = Muon([weight], lr=0.01)
+    for step in range(1300):
+        weight.grad = torch.randn(2, 4, 5)
+        if step > 5:
+            weight.grad[1] = 0
+        if step == 1200:
+            before = weight.detach().clone()
+        optimizer.step()
+    assert torch.isfinite(weight).all()
+    assert (weight.detach() - before)[1].abs().max() < 1e-6 < (weight.detach() - before)[0].abs().max()
 
 
 def test_kernels_are_matrices_of_outputs_by_all_else() -> None:
