@@ -11,6 +11,7 @@ f forcings, s static fields.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -35,11 +36,13 @@ class Forecaster(nn.Module):
         static: static fields, of order one; kept with the weights.
         noise: numbers drawn anew for each step that the network is conditioned on; 0 for a deterministic one.
         dynamics: features of a state, or None.
+        least: normalised value that each field has at least, such as that of no humidity; None for no bounds.
     """
 
     change: Tensor
     keep: Tensor
     static: Tensor
+    least: Tensor
 
     def __init__(
         self,
@@ -49,12 +52,15 @@ class Forecaster(nn.Module):
         static: Float[Tensor, "s y x"],
         noise: int = 0,
         dynamics: Dynamics | None = None,
+        least: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         self.network, self.noise, self.dynamics = network, noise, dynamics
         scale = [1.0 if alone else size for size, alone in zip(change, direct, strict=True)]
         self.register_buffer("change", torch.tensor(scale), persistent=False)
         self.register_buffer("keep", torch.tensor([float(not alone) for alone in direct]), persistent=False)
+        bounds = [-math.inf] * len(scale) if least is None else list(least)
+        self.register_buffer("least", torch.tensor(bounds), persistent=False)
         self.register_buffer("static", static.movedim(0, -1).contiguous())
 
     def step(
@@ -70,7 +76,7 @@ class Forecaster(nn.Module):
         change = self.network(inputs, noise) if self.noise else self.network(inputs)
         if self.dynamics is not None:
             change = self.dynamics.with_winds(change)
-        return self.keep * states[:, -1] + self.change * change
+        return torch.maximum(self.keep * states[:, -1] + self.change * change, self.least)
 
     def forward(
         self,

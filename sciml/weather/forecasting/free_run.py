@@ -69,10 +69,11 @@ def run_free(
         progress: is told of steps done and in all.
 
     Returns:
-        `days`; `blown_up_days`, after which the roll-out left the range of the training climate, or None; and for each
-        field, in percent of the truth's standard deviation (that of all its values around their global mean):
-        `mean_shift`, of the global mean; `pattern_shift`, root mean square over the globe of the shift of the mean in
-        time; and `variability`, the standard deviation in time over the truth's, their squares averaged over the globe.
+        `days`; `blown_up_days`, after which the roll-out left the range of the training climate, or None, and
+        `blown_up_text`, a sentence on it; and `fields`: for each, in percent of the truth's standard deviation (that of
+        all its values around their global mean), `mean_shift`, of the global mean; `pattern_shift`, root mean square
+        over the globe of the shift of the mean in time; and `variability`, the standard deviation in time over the
+        truth's, their squares averaged over the globe.
 
     Raises:
         UserError: analyses that the model does not know.
@@ -95,6 +96,7 @@ def run_free(
     lost = rolling.lost.get(0)
     result: dict[str, Any] = {"days": steps * model.data.step_hours / 24}
     result["blown_up_days"] = None if lost is None else lost.lead_hours / 24
+    result["blown_up_text"] = None if lost is None else lost.text
     if found.number:
         result["fields"] = _compared(model, found, _truth(model, analyses, start[0], steps, origin))
     return result

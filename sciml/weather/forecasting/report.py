@@ -101,7 +101,8 @@ def _free_run_blocks(found: dict[str, Any] | None) -> list[Block]:
     days, lost = found["days"], found["blown_up_days"]
     text = f"One roll-out of {days:g} days stayed within the range of the training climate."
     if lost is not None:
-        text = f"One roll-out of {days:g} days left the range of the training climate after {lost:g}."
+        text = f"One roll-out of {days:g} days left the range of the training climate after {lost:g}: "
+        text += f"{found['blown_up_text']}."
     names = ("mean_shift_percent", "pattern_shift_percent", "variability_percent")
     columns = ("Field", "Shift of the global mean (%)", "Shift of the mean, each point (%)", "Variability (%)")
     rows = [Row([field, *(Number(one[name], 1) for name in names)]) for field, one in found.get("fields", {}).items()]

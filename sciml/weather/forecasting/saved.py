@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -75,9 +75,7 @@ class ForecastModel:
 
     def possible(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """[..., c, y, x] physical values, those that cannot be negative at least zero."""
-        amounts = [field.variable in ("tp", "q") for field in self.fields]
-        least = np.where(amounts & (np.array(self.statistics.minimum) >= 0), 0, -np.inf).astype(np.float32)
-        return np.maximum(values, least[:, None, None])
+        return np.maximum(values, _least(self.statistics, self.fields).astype(np.float32)[:, None, None])
 
     def _moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         statistics = self.statistics
@@ -105,6 +103,12 @@ def fields_from(names: tuple[str, ...], data: WeatherDataConfig) -> tuple[Field,
         for name in on_levels[position * number : (position + 1) * number]
     ]
     return (*upper, *(Field(name) for name in data.surface))
+
+
+def _least(statistics: Statistics, fields: Sequence[Field]) -> NDArray[np.float64]:
+    """What each field has at least, in physical units: rain and humidity nothing, others no bound."""
+    amounts = np.array([field.variable in ("tp", "q") for field in fields])
+    return np.where(amounts & (np.array(statistics.minimum) >= 0), 0.0, -np.inf)
 
 
 def describe_model(
@@ -168,8 +172,10 @@ def build_forecaster(
         motion = Dynamics(layout, scales, grid)
         layout = replace(layout, n_features=motion.n_features)
     change = [size / std for size, std in zip(statistics.tendency_std, statistics.std, strict=True)]
-    direct = [field.variable in data.direct for field in fields_from(statistics.fields, data)]
-    return Forecaster(build_network(config, layout, grid, noise), change, direct, static, noise, motion)
+    fields = fields_from(statistics.fields, data)
+    direct = [field.variable in data.direct for field in fields]
+    least = (_least(statistics, fields) - np.array(statistics.mean)) / np.array(statistics.std)
+    return Forecaster(build_network(config, layout, grid, noise), change, direct, static, noise, motion, least.tolist())
 
 
 def load_model(path: str | Path) -> tuple[ForecastModel, dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -84,11 +86,22 @@ def test_with_dynamics_the_network_sees_features_and_gives_vorticity(
     states, _, forcings = channels_last(collate([samples[0]]))
     x = [states[:, 0], forcings[:, 0], forcings[:, 1], motion(states[:, 0]), forecaster.static[None]]
     change = forecaster.change * motion.with_winds(network(torch.cat(x, -1)))
-    expected = forecaster.keep * states[:, 0] + change
+    expected = torch.maximum(forecaster.keep * states[:, 0] + change, forecaster.least)
     torch.testing.assert_close(forecaster(states, forcings, 1)[:, 0], expected)
     # the gradient goes through both features and winds of the second step
     forecaster(states, forcings, 2)[:, 1].square().mean().backward()
     assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in network.parameters())
+
+
+def test_no_field_goes_below_its_bound():
+    torch.manual_seed(0)
+    least = [-math.inf, 0.25, 0.5]
+    bounded = Forecaster(Linear(), CHANGE, DIRECT, torch.randn(S, Y, X), least=least)
+    free = Forecaster(bounded.network, CHANGE, DIRECT, bounded.static.movedim(-1, 0))
+    states, forcings = inputs(1)
+    found, wanted = bounded(states, forcings, 1), free(states, forcings, 1)
+    assert torch.equal(found, torch.maximum(wanted, torch.tensor(least)))
+    assert (wanted[..., 1] < 0.25).any() and torch.equal(found[..., 0], wanted[..., 0])
 
 
 def test_a_roll_out_is_steps_one_after_another():
