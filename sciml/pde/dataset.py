@@ -7,12 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
-from sciml.core.catalogue import find_data_file, user_path
+from sciml.core.catalogue import find_data_file, suggest, user_path
 from sciml.core.checks import check_ranges
 from sciml.core.errors import UserError
+from sciml.pde.data import PdeData
+from sciml.pde.formulas import with_formulas
 from sciml.pde.reading import read_pde
-from sciml.pde.samples import FieldSamples, Selection, take
+from sciml.pde.samples import Domain, FieldSamples, Selection, take
 from sciml.pde.surrogate import Rollout
+from sciml.pde.symmetries import Symmetries, Symmetry
 
 ROLES = ("train", "validation", "test")
 
@@ -62,6 +65,12 @@ class DatasetConfig:
         first_frame: of the frames of time in a file, the first that is used: the one that a map starts from.
         last_frame: the last that is used, the one that a map ends with; null for the last there is.
         frame_step: frames of the file from one that is used to the next.
+        formulas: further fields that do not change, by name, of the axes: `forcing: "0.1 * sin(2 * pi * x)"`. They
+            are given where `inputs` names them.
+        symmetries: transformations of space that take solutions to solutions.
+        augment: whether training samples are transformed by them, drawn anew each time.
+        average: whether a prediction is the mean over all combinations of the symmetries without `slide`, so that it
+            has them itself; it costs as many calls of the network.
     """
 
     OTHER_NAMES: ClassVar[dict[str, str]] = {"units": "variables", "input": "inputs", "output": "outputs"}
@@ -84,6 +93,10 @@ class DatasetConfig:
     first_frame: int = 0
     last_frame: int | None = None
     frame_step: int = 1
+    formulas: dict[str, str] = field(default_factory=dict)
+    symmetries: list[Symmetry] = field(default_factory=list)
+    augment: bool = False
+    average: bool = False
 
     def __post_init__(self) -> None:
         check_ranges(
@@ -106,6 +119,16 @@ class DatasetConfig:
             raise UserError("there is no training file. Give `name`, a data set of `sciml list datasets`, or `train`.")
         if not self.outputs:
             raise UserError("`dataset.outputs` names no variable to predict. Give some, such as [u].")
+        for option in ("augment", "average"):
+            if getattr(self, option) and not self.symmetries:
+                raise UserError(
+                    f"`dataset.{option}` is on, but `dataset.symmetries` has none. Give some, or turn it off."
+                )
+        known = {*self.inputs, *self.outputs, *self.formulas}
+        for name in (name for symmetry in self.symmetries for name in symmetry.negate):
+            if name not in known:
+                hint = suggest(name, known) or f"there are {', '.join(sorted(known))}."
+                raise UserError(f"`dataset.symmetries` negates `{name}`, which is no input, output or formula; {hint}")
         for role in ROLES:
             own = getattr(self, role)
             if own is not None:
@@ -122,6 +145,10 @@ class DatasetConfig:
             files = {role: file for role, file in files.items() if not role.startswith("test")}
         own = {role: getattr(self, role) for role in ROLES}
         return {**files, **{role: FileConfig(path) for role, path in own.items() if path is not None}}
+
+    def symmetries_of(self, domain: Domain) -> Symmetries:
+        """On the points of some samples. Raises UserError where they do not have them."""
+        return Symmetries(tuple(self.symmetries), domain.axes, domain.periodic, domain.grid.shape)
 
     @property
     def selection(self) -> Selection:
@@ -165,6 +192,15 @@ def load_training_data(config: DatasetConfig, rollout: Rollout | None) -> tuple[
     return train, validation
 
 
+def open_file(config: DatasetConfig, file: Path) -> PdeData:
+    """A file, and the fields that formulas give.
+
+    Raises:
+        UserError: a damaged file, or a formula that is none.
+    """
+    return with_formulas(read_pde(file, config.periodic), config.formulas)
+
+
 def load_split(
     config: DatasetConfig, rollout: Rollout | None, role: str, resolution: int | None = None
 ) -> FieldSamples:
@@ -175,7 +211,7 @@ def load_split(
     """
     own = role in config.sources
     file = config.place(role if own else "train")
-    data = read_pde(file, config.periodic)
+    data = open_file(config, file)
     part = _part(config, role, own, data.n_samples)
     if part.start >= part.stop:
         raise UserError(

@@ -24,13 +24,13 @@ from sciml.fno.field_loss import FieldLossConfig
 from sciml.fno.operators import OPERATORS
 from sciml.pde import scores
 from sciml.pde.baselines import Baseline, baselines
-from sciml.pde.dataset import DatasetConfig, load_split, load_training_data
+from sciml.pde.dataset import DatasetConfig, load_split, load_training_data, open_file
 from sciml.pde.normalisation import Scaling
 from sciml.pde.predicting import predict_file
-from sciml.pde.reading import read_pde
 from sciml.pde.samples import FieldSamples, check_domain, take
 from sciml.pde.surrogate import Rollout, Surrogate, collate, surrogate_from
-from sciml.pde.training import SurrogateLoss, ValidationMetrics, validation_score
+from sciml.pde.symmetries import Symmetries
+from sciml.pde.training import CoarseStart, SurrogateLoss, ValidationMetrics, validation_score
 from sciml.train.config import TrainConfig
 from sciml.train.problem import Problem
 
@@ -49,6 +49,7 @@ class PdeExperiment:
     dataset: DatasetConfig
     model: Any
     rollout: Rollout | None = None
+    coarse: CoarseStart | None = None
     loss: FieldLossConfig = field(default_factory=FieldLossConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
 
@@ -74,7 +75,8 @@ def build(config: PdeExperiment) -> Problem:
     train, validation = load_training_data(config.dataset, config.rollout)
     for role in config.dataset.test_splits:  # a mistake in them shows now and not after hours of training
         load_split(config.dataset, config.rollout, role)
-    surrogate = make_surrogate(train, config.rollout)
+    averaged = config.dataset.symmetries_of(train.domain) if config.dataset.average else None
+    surrogate = make_surrogate(train, config.rollout, averaged)
     if config.rollout is not None and surrogate.most_calls(len(train.times)) < config.rollout.calls:
         logger.warning(
             "The training's trajectories have %d frames, so roll-outs in training have %d calls of %d frames, not %d.",
@@ -86,7 +88,10 @@ def build(config: PdeExperiment) -> Problem:
     torch.manual_seed(config.train.seed)
     network = surrogate.build_network(config.model)
     network.to(torch.float64 if config.train.precision == "float64" else torch.float32)
-    loss = SurrogateLoss(config.loss, surrogate)
+    symmetries = config.dataset.symmetries_of(train.domain) if config.dataset.augment else None
+    if config.coarse is not None:
+        config.coarse.check(train.domain.grid)
+    loss = SurrogateLoss(config.loss, surrogate, symmetries, config.coarse)
     return Problem(
         network=network,
         loss=loss,
@@ -110,7 +115,7 @@ def build(config: PdeExperiment) -> Problem:
     )
 
 
-def make_surrogate(train: FieldSamples, rollout: Rollout | None) -> Surrogate:
+def make_surrogate(train: FieldSamples, rollout: Rollout | None, averaged: Symmetries | None = None) -> Surrogate:
     """Scaled by what the training samples have."""
     outputs = Scaling.of(train.names["outputs"], train.targets)
     changes = (1.0,) * len(outputs.names)
@@ -125,6 +130,7 @@ def make_surrogate(train: FieldSamples, rollout: Rollout | None) -> Surrogate:
         parameters=Scaling.of(train.names["parameters"], train.parameters),
         changes=changes,
         rollout=rollout,
+        averaged=averaged,
     )
 
 
@@ -143,7 +149,7 @@ def evaluate(run: Run, data: Path | None) -> dict[str, Any]:
     surrogate, network, metadata = load_surrogate(run)
     dataset, rollout = config.dataset, config.rollout
     if data is not None:
-        splits = {_split_name(data, dataset): take(read_pde(data, dataset.periodic), dataset.selection, rollout)}
+        splits = {_split_name(data, dataset): take(open_file(dataset, data), dataset.selection, rollout)}
     else:
         splits = {role: load_split(dataset, rollout, role) for role in dataset.test_splits or ["validation"]}
     compared = _baselines(surrogate, dataset, rollout)
@@ -194,7 +200,7 @@ def predict(run: Run, source: Path, output: Path) -> str:
     """
     config = _config_of(run)
     surrogate, network, metadata = load_surrogate(run)
-    data = read_pde(source, config.dataset.periodic)
+    data = open_file(config.dataset, source)
     samples = take(data, config.dataset.selection, config.rollout, with_targets=False)
     check_domain(metadata["space"], surrogate.grid.periodic, samples.domain, samples.source)
     frames = np.asarray(data.times)[config.dataset.selection.frames(len(data.times))]

@@ -23,6 +23,7 @@ from sciml.fno.grids import Grid
 from sciml.fno.operators import build_operator
 from sciml.fno.rollout import MOST_STEPS, Drivers, RolloutConfig, Update, calls_at, rollout, unroll
 from sciml.pde.normalisation import Scaling
+from sciml.pde.symmetries import Symmetries, symmetries_from
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ class Surrogate:
         parameters: scaling of the numbers of each sample.
         changes: standard deviation of a frame's distance from the last one seen, by output channel, in units of theirs.
         rollout: of a forecast; None for a map.
+        averaged: symmetries that predictions are made to have: the mean over all their combinations, of what is
+            predicted from the transformed input and transformed back; None for one prediction.
     """
 
     grid: Grid
@@ -80,6 +83,7 @@ class Surrogate:
     parameters: Scaling
     changes: tuple[float, ...]
     rollout: Rollout | None
+    averaged: Symmetries | None = None
 
     def build_network(self, model_config: Any) -> nn.Module:
         """A network with fresh weights, whose channels fit.
@@ -103,6 +107,24 @@ class Surrogate:
         n_steps: int = 1,
     ) -> Float[Tensor, "b n *grid o"]:
         """Output fields: one of a map, `n_steps` of a forecast, whose history is needed."""
+        if self.averaged is None:
+            return self._predict(network, inputs, history, parameters, n_steps)
+        names = self.inputs.names, self.outputs.names
+        found = []
+        for some in self.averaged.combinations():
+            x, h = inputs, history
+            for symmetry in some:
+                x = self.averaged.apply(symmetry, x, names[0])
+                h = None if h is None else self.averaged.apply(symmetry, h, names[1])
+            one = self._predict(network, x, h, parameters, n_steps)
+            for symmetry in reversed(some):
+                one = self.averaged.undo(symmetry, one, names[1])
+            found.append(one)
+        return torch.stack(found).mean(dim=0)
+
+    def _predict(
+        self, network: nn.Module, inputs: Tensor, history: Tensor | None, parameters: Tensor, n_steps: int
+    ) -> Tensor:
         dtype = next(network.parameters()).dtype
         x, condition = self.inputs.encode(inputs.to(dtype)), self._condition(parameters.to(dtype))
         if self.rollout is None or history is None:
@@ -139,21 +161,31 @@ class Surrogate:
         assert self.rollout is not None
         return (frames - self.rollout.history) // self.rollout.bundle
 
+    def window(self, batch: FieldBatch, fraction_done: float) -> FieldBatch:
+        """What of a batch is trained on: of a forecast as many frames as the calls that are due need.
+
+        They begin anywhere in a trajectory, drawn anew for each sample.
+        """
+        if self.rollout is None:
+            return batch
+        calls = min(calls_at(self.rollout, fraction_done), self.most_calls(batch.targets.shape[1]))
+        length = self.rollout.history + calls * self.rollout.bundle
+        return batch._replace(targets=_random_windows(batch.targets, length))
+
     def training_pair(
-        self, network: nn.Module, batch: FieldBatch, fraction_done: float
+        self, network: nn.Module, batch: FieldBatch
     ) -> tuple[Float[Tensor, "m *grid o"], Float[Tensor, "m *grid o"]]:
         """Prediction and truth in units of their deviation, from zero; times of a forecast stand among the samples.
 
-        A forecast begins anywhere in a trajectory, drawn anew for each sample, with the number of calls that is due.
+        A forecast is rolled out over all frames of the batch; see `window`.
         """
         x, condition = self.inputs.encode(batch.inputs), self._condition(batch.parameters)
         if self.rollout is None:
             prediction, truth = network(x, condition), self.outputs.encode(batch.targets[:, 0])
         else:
-            calls = min(calls_at(self.rollout, fraction_done), self.most_calls(batch.targets.shape[1]))
+            calls = self.most_calls(batch.targets.shape[1])
             now = replace(self.rollout, first_calls=calls, calls=calls)
-            window = _random_windows(batch.targets, now.history + now.steps)
-            states = self.outputs.encode(window)
+            states = self.outputs.encode(batch.targets)
             history, targets = states[:, : now.history], states[:, now.history :]
             drivers = self._drivers(x, condition)
             prediction, truth = unroll(network, now, history, targets, 1.0, drivers, self._update())
@@ -182,6 +214,7 @@ class Surrogate:
         return {
             "grid": {"shape": list(self.grid.shape), "periodic": list(self.grid.periodic)},
             "rollout": None if self.rollout is None else asdict(self.rollout),
+            "averaged": None if self.averaged is None else asdict(self.averaged),
             "normalisation": {
                 "inputs": self.inputs.described(),
                 "outputs": self.outputs.described(),
@@ -206,6 +239,7 @@ def surrogate_from(metadata: Mapping[str, Any], source: str) -> Surrogate:
             parameters=Scaling.from_description(normalisation["parameters"], source),
             changes=tuple(float(change) for change in normalisation["changes"]),
             rollout=None if metadata["rollout"] is None else Rollout(**metadata["rollout"]),
+            averaged=None if metadata.get("averaged") is None else symmetries_from(metadata["averaged"]),
         )
     except (KeyError, TypeError) as error:
         raise UserError(f"{source}: the checkpoint does not describe its surrogate ({error!r}).") from error

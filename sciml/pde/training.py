@@ -1,4 +1,7 @@
-"""What a surrogate is trained on and validated by."""
+"""What a surrogate is trained on and validated by.
+
+Shapes: b samples, t times, grid points along each axis.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,47 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from sciml.core.checks import check_ranges
+from sciml.core.errors import UserError
 from sciml.fno.field_loss import FieldLossConfig, field_loss
+from sciml.fno.grids import Grid
 from sciml.pde.surrogate import FieldBatch, Surrogate
+from sciml.pde.symmetries import Symmetries
+
+
+@dataclass(frozen=True)
+class CoarseStart:
+    """The `coarse:` part of an experiment: training begins on a part of the points, where a step costs less.
+
+    For networks that take any resolution. Validation has all points from the beginning.
+
+    Attributes:
+        every: one of so many points along each axis is kept.
+        until: fraction of the training after which all points are used.
+    """
+
+    every: int = 2
+    until: float = 0.75
+
+    def __post_init__(self) -> None:
+        check_ranges("coarse", self, {"every": (2, 64), "until": (0, 1)})
+
+    def check(self, grid: Grid) -> None:
+        """Refuses, with UserError, a grid of which no regular part is left."""
+        for n, periodic in zip(grid.shape, grid.periodic, strict=True):
+            if (n if periodic else n - 1) % self.every:
+                raise UserError(
+                    f"`coarse.every` is {self.every}, but of {n} points along an axis that is "
+                    f"{'' if periodic else 'not '}periodic every {self.every}th does not end where the axis does. "
+                    f"Take a divisor of {n if periodic else n - 1}."
+                )
+
+    def thinned(self, batch: FieldBatch) -> FieldBatch:
+        """Fewer points of [b, *grid, i] and [b, t, *grid, o]."""
+        grid = (slice(None, None, self.every),) * (batch.inputs.ndim - 2)
+        return batch._replace(
+            inputs=batch.inputs[:, *grid].contiguous(), targets=batch.targets[:, :, *grid].contiguous()
+        )
 
 
 class SurrogateLoss:
@@ -17,10 +59,18 @@ class SurrogateLoss:
     Args:
         config: the terms.
         surrogate: what predicts.
+        symmetries: by which samples are transformed, None for not at all.
+        coarse: how training begins on fewer points, None for on all of them.
     """
 
-    def __init__(self, config: FieldLossConfig, surrogate: Surrogate) -> None:
-        self.config, self.surrogate = config, surrogate
+    def __init__(
+        self,
+        config: FieldLossConfig,
+        surrogate: Surrogate,
+        symmetries: Symmetries | None = None,
+        coarse: CoarseStart | None = None,
+    ) -> None:
+        self.config, self.surrogate, self.symmetries, self.coarse = config, surrogate, symmetries, coarse
         self.fraction_done = 0.0
 
     def on_progress(self, fraction_done: float) -> None:
@@ -28,7 +78,14 @@ class SurrogateLoss:
         self.fraction_done = fraction_done
 
     def __call__(self, network: nn.Module, batch: FieldBatch) -> dict[str, Tensor]:
-        prediction, truth = self.surrogate.training_pair(network, batch, self.fraction_done)
+        batch = self.surrogate.window(batch, self.fraction_done)
+        if self.symmetries is not None:
+            names = self.surrogate.inputs.names, self.surrogate.outputs.names
+            inputs, targets = self.symmetries.draw(batch.inputs, batch.targets, *names)
+            batch = batch._replace(inputs=inputs, targets=targets)
+        if self.coarse is not None and self.fraction_done < self.coarse.until:
+            batch = self.coarse.thinned(batch)
+        prediction, truth = self.surrogate.training_pair(network, batch)
         return field_loss(self.config, prediction, truth, self.surrogate.grid)
 
 
