@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from sciml.core.catalogue import find_data_file, suggest, user_path
+from sciml.core.catalogue import suggest
 from sciml.core.checks import check_ranges
+from sciml.core.data_files import FileConfig, SplitFiles
 from sciml.core.errors import UserError
 from sciml.pde.data import PdeData
 from sciml.pde.formulas import with_formulas
@@ -17,29 +18,9 @@ from sciml.pde.samples import Domain, FieldSamples, Selection, take
 from sciml.pde.surrogate import Rollout
 from sciml.pde.symmetries import Symmetries, Symmetry
 
-ROLES = ("train", "validation", "test")
-
 
 @dataclass(frozen=True)
-class FileConfig:
-    """A file of a data set.
-
-    Attributes:
-        path: relative to the data set's folder, $SCIML_DATA or the download cache; without a data set of the catalogue,
-            to the current directory.
-        format: of the catalogue's cards; a reader tells it from the contents.
-        url: public address.
-        sha256: checksum of the file.
-    """
-
-    path: str
-    format: str = "auto"
-    url: str | None = None
-    sha256: str | None = None
-
-
-@dataclass(frozen=True)
-class DatasetConfig:
+class DatasetConfig(SplitFiles):
     """The `dataset:` part of an experiment: a folder of the catalogue, one's own files, or both.
 
     Attributes:
@@ -75,11 +56,7 @@ class DatasetConfig:
 
     OTHER_NAMES: ClassVar[dict[str, str]] = {"units": "variables", "input": "inputs", "output": "outputs"}
 
-    name: str | None = None
     files: dict[str, FileConfig] = field(default_factory=dict)
-    train: str | None = None
-    validation: str | None = None
-    test: str | None = None
     variables: dict[str, str] = field(default_factory=dict)
     inputs: list[str] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
@@ -112,11 +89,7 @@ class DatasetConfig:
                 "frame_step": (1, math.inf),
             },
         )
-        for role in self.files:
-            if role not in ROLES and not role.startswith("test_"):
-                raise UserError(f"`files.{role}`: a file is train, validation, test or test_NAME.")
-        if self.train is None and "train" not in self.files:
-            raise UserError("there is no training file. Give `name`, a data set of `sciml list datasets`, or `train`.")
+        super().__post_init__()
         if not self.outputs:
             raise UserError("`dataset.outputs` names no variable to predict. Give some, such as [u].")
         for option in ("augment", "average"):
@@ -129,22 +102,6 @@ class DatasetConfig:
             if name not in known:
                 hint = suggest(name, known) or f"there are {', '.join(sorted(known))}."
                 raise UserError(f"`dataset.symmetries` negates `{name}`, which is no input, output or formula; {hint}")
-        for role in ROLES:
-            own = getattr(self, role)
-            if own is not None:
-                object.__setattr__(self, role, _lasting(own))
-        if self.name is None:
-            files = {role: replace(file, path=_lasting(file.path)) for role, file in self.files.items()}
-            object.__setattr__(self, "files", files)
-
-    @property
-    def sources(self) -> dict[str, FileConfig]:
-        """The files in force: the data set's, or in their place one's own."""
-        files = dict(self.files) if self.train is None else {}
-        if self.test is not None:
-            files = {role: file for role, file in files.items() if not role.startswith("test")}
-        own = {role: getattr(self, role) for role in ROLES}
-        return {**files, **{role: FileConfig(path) for role, path in own.items() if path is not None}}
 
     def symmetries_of(self, domain: Domain) -> Symmetries:
         """On the points of some samples. Raises UserError where they do not have them."""
@@ -166,18 +123,7 @@ class DatasetConfig:
     @property
     def test_splits(self) -> list[str]:
         """Roles of the test files; "test" too where the training file's last samples are the test."""
-        roles = [role for role in self.sources if role.startswith("test")]
-        return roles or (["test"] if self.n_test is not None else [])
-
-    def place(self, role: str) -> Path:
-        """Where a role's file is. Raises UserError when it is nowhere."""
-        source = self.sources[role]
-        is_own = self.name is None or getattr(self, role, None) is not None
-        if not is_own and self.name is not None:
-            return find_data_file(self.name, source.path, source.sha256)
-        if not Path(source.path).exists():
-            raise UserError(f"{source.path}: no such file, but it is the {role} file.")
-        return Path(source.path)
+        return super().test_splits or (["test"] if self.n_test is not None else [])
 
 
 def load_training_data(config: DatasetConfig, rollout: Rollout | None) -> tuple[FieldSamples, FieldSamples]:
@@ -237,8 +183,3 @@ def _part(config: DatasetConfig, role: str, own: bool, n: int) -> slice:
             return slice(0, min(n, config.n_test or n))
         case _:
             return slice(n - n_test, n)
-
-
-def _lasting(path: str) -> str:
-    """The absolute path: a run is evaluated and resumed from other folders than the one it was started in."""
-    return str(user_path(path).absolute())

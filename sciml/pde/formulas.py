@@ -78,7 +78,7 @@ def evaluate(text: str, known: Mapping[str, Float64[np.ndarray, "*grid"]], key: 
             case ast.Constant(value=bool()):
                 pass
             case ast.Constant(value=int() | float() as number):
-                return float(number)
+                return np.float64(number)
             case ast.Name(id=name) if name in names:
                 return names[name]
             case ast.Name(id=name):

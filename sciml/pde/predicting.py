@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from torch import nn
 
 from sciml.core.errors import UserError
 from sciml.core.runs import Run, now, versions
+from sciml.core.writing import replaced
 from sciml.pde.samples import FieldSamples
 from sciml.pde.scores import batches
 from sciml.pde.surrogate import Surrogate
@@ -102,11 +102,5 @@ def _plain(value: object) -> object:
 
 
 def _write(dataset: xr.Dataset, output: Path) -> None:
-    temporary = output.with_name(f".{output.name}.{os.getpid()}.part")
-    try:
+    with replaced(output) as temporary:
         dataset.to_netcdf(temporary, engine="netcdf4", format="NETCDF4")
-        temporary.replace(output)
-    except OSError as error:
-        raise UserError(f"cannot write {output}: {error.strerror or error}. Choose another folder.") from error
-    finally:
-        temporary.unlink(missing_ok=True)

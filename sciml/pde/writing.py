@@ -6,7 +6,6 @@ Coordinates are float64 with units; what holds for all samples is a global attri
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sciml.core.errors import UserError
+from sciml.core.writing import replaced
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,9 +76,7 @@ def write_samples(
     Raises:
         UserError: it cannot be written; what was there is left as it was.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with replaced(path) as temporary:
         with netCDF4.Dataset(temporary, "w", format="NETCDF4") as file:
             _describe(file, layout, attributes, n_samples)
             first = 0
@@ -93,13 +91,6 @@ def write_samples(
                 first += count
         if first != n_samples:
             raise UserError(f"{path} needs {n_samples} samples, but {first} were made. Run again.")
-        temporary.replace(path)
-    except OSError as error:
-        raise UserError(
-            f"cannot write {path}: {error.strerror or error}. Free some space or choose another folder."
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _describe(

@@ -11,8 +11,9 @@ import pytest
 import torch
 import xarray as xr
 
+from sciml.core.data_files import FileConfig
 from sciml.core.errors import UserError
-from sciml.pde.dataset import DatasetConfig, FileConfig, load_split, load_training_data
+from sciml.pde.dataset import DatasetConfig, load_split, load_training_data
 from sciml.pde.normalisation import Scaling
 from sciml.pde.surrogate import Rollout
 

@@ -61,7 +61,12 @@ def test_a_formula_is_read_as_a_field_that_does_not_change(heat_file: Callable[.
 
 @pytest.mark.parametrize(
     ("formulas", "message"),
-    [({"u": "x"}, "has a field `u` itself"), ({"f": "1 / x"}, "has no value at some of the points")],
+    [
+        ({"u": "x"}, "has a field `u` itself"),
+        ({"f": "1 / x"}, "has no value at some of the points"),
+        ({"f": "1 / 0"}, "has no value"),
+        ({"f": "9 ** 9 ** 99"}, "has no value"),
+    ],
 )
 def test_formulas_that_do_not_fit_the_file(heat_file: Callable[..., Path], formulas: dict[str, str], message: str):
     with pytest.raises(UserError, match=message):
