@@ -18,12 +18,13 @@ from sciml.core.errors import UserError
 from sciml.train.batches import Batch, map_tensors
 from sciml.train.config import TrainConfig
 from sciml.train.ema import ExponentialAverage
+from sciml.train.matrices import is_matrix
 from sciml.train.muon import Muon
 from sciml.train.problem import Problem
 from sciml.train.progress import Progress
 from sciml.train.ranks import largest_over_ranks, rank, world_size
 from sciml.train.schedule import Best, Plateau, fraction_done, learning_rate
-from sciml.train.soap import SOAP, is_matrix
+from sciml.train.soap import SOAP
 from sciml.train.validation import Totals, to_numbers
 
 OPTIMIZERS = {"adam": Adam, "adamw": AdamW, "soap": SOAP, "muon": Muon}
@@ -100,13 +101,14 @@ class TrainingModule(LightningModule):
             {"params": [parameter for parameter in parameters if not is_matrix(parameter)], "weight_decay": 0.0},
         ]
         options: dict[str, Any] = {"lr": self.config.learning_rate}
-        if self.config.optimizer == "muon":
+        if self.config.optimizer in ("soap", "muon"):
             kernels = _kernels(self.network)
             groups[0]["params"] = [parameter for parameter in matrices if id(parameter) not in kernels]
             chosen = [parameter for parameter in matrices if id(parameter) in kernels]
             groups.append({"params": chosen, "weight_decay": decay, "kernels": True})
-            options["half"] = self.config.precision == "bf16-mixed"
-        elif self.config.optimizer != "soap":
+            if self.config.optimizer == "muon":
+                options["half"] = self.config.precision == "bf16-mixed"
+        else:
             # the fused kernel is the fastest for many small tensors; it does not know complex numbers
             options["fused"] = all(parameter.is_floating_point() for parameter in parameters)
         return OPTIMIZERS[self.config.optimizer]([group for group in groups if group["params"]], **options)

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from sciml.core.errors import UserError
-from sciml.train.soap import is_matrix
+from sciml.train.matrices import as_matrices, is_matrix
 
 # the quintic's coefficients (Jordan et al. 2024): steep at zero, so that small singular values grow fast, for which the
 # large ones end between 0.7 and 1.2 rather than at 1
@@ -32,10 +32,8 @@ ADAM_SIZE = 0.2
 class Muon(Optimizer):
     """Muon for matrices, AdamW for all else, both with decoupled weight decay.
 
-    The last two dimensions of a parameter are taken as a matrix and those before as a stack of them; real and imaginary
-    parts in a last dimension of two are columns of their matrix. In a group with `kernels: True`, those of
-    convolutions, a row is all that shares the first index. Vectors, scalars and complex tensors get AdamW's
-    step.
+    `as_matrices` says what of a parameter is a matrix; `kernels: True` marks a group of kernels of convolutions.
+    Vectors, scalars and complex tensors get AdamW's step.
 
     Args:
         parameters: tensors to train, or groups of them as every optimiser of torch takes them.
@@ -85,7 +83,7 @@ class Muon(Optimizer):
                 if parameter.grad is None:
                     continue
                 parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                if (is_matrix(parameter) or group["kernels"]) and not parameter.is_complex():
+                if (is_matrix(parameter) or group.get("kernels", False)) and not parameter.is_complex():
                     self._step_of_muon(parameter, group)
                 else:
                     self._step_of_adam(parameter, group)
@@ -100,7 +98,7 @@ class Muon(Optimizer):
         mean.lerp_(gradient, 1 - group["momentum"])
         # Nesterov's: where the mean will be after a further gradient alike
         ahead = gradient.lerp(mean, group["momentum"])
-        matrix = _as_matrices(ahead, group["kernels"])
+        matrix = as_matrices(ahead, group.get("kernels", False))
         update = orthogonalised(matrix, self.half).reshape(parameter.shape)
         parameter.sub_(update, alpha=group["lr"] * ADAM_SIZE * max(matrix.shape[-2:]) ** 0.5)
 
@@ -140,10 +138,3 @@ def orthogonalised(matrix: Float[Tensor, "*m a b"], half: bool = False) -> Float
         square = x @ x.mT
         x = a * x + (b * square + c * square @ square) @ x
     return (x.mT if upright else x).to(matrix)
-
-
-def _as_matrices(x: Tensor, kernel: bool) -> Float[Tensor, "*m a b"]:
-    if kernel:
-        return x.flatten(1)
-    parts = x.ndim > 2 and x.shape[-1] == 2
-    return x.flatten(-2) if parts else x

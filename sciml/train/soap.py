@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from sciml.core.errors import UserError
+from sciml.train.matrices import as_matrices, is_matrix
 
 # steps between two corrections of the eigenvectors (precondition frequency, section 5 of the paper)
 STEPS_PER_CORRECTION = 10
@@ -29,8 +30,8 @@ ROUNDING = 100
 class SOAP(Optimizer):
     """SOAP with decoupled weight decay.
 
-    The last two dimensions of a parameter are taken as a matrix and those before as a stack of them. Vectors, scalars
-    and the parts of complex numbers get AdamW's step.
+    `as_matrices` says what of a parameter is a matrix; `kernels: True` marks a group of kernels of convolutions.
+    Vectors, scalars and complex tensors get AdamW's step.
 
     Args:
         parameters: tensors to train, or groups of them as every optimiser of torch takes them.
@@ -49,7 +50,8 @@ class SOAP(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(parameters, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+        options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "kernels": False}
+        super().__init__(parameters, options)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -69,11 +71,14 @@ class SOAP(Optimizer):
         return loss
 
     def _step(self, parameter: Tensor, group: dict[str, Any]) -> None:
-        gradient, state = parameter.grad, self.state[parameter]
-        assert gradient is not None
-        sides = _sides(gradient)
-        if gradient.is_complex():
-            parameter, gradient = torch.view_as_real(parameter), torch.view_as_real(gradient)
+        assert parameter.grad is not None
+        state = self.state[parameter]
+        if parameter.is_complex():
+            parameter, gradient = torch.view_as_real(parameter), torch.view_as_real(parameter.grad)
+            sides = []
+        else:
+            gradient = as_matrices(parameter.grad, group.get("kernels", False))
+            sides = _sides(gradient)
         beta1, beta2 = group["betas"]
         if not state:
             state["step"] = 0
@@ -98,20 +103,15 @@ class SOAP(Optimizer):
             size += ROUNDING * torch.finfo(size.dtype).eps * size.amax((-2, -1), keepdim=True)
         update = _project(state["mean"] / (1 - beta1 ** state["step"]), state) / size
         parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        parameter.sub_(_project_back(update, state), alpha=group["lr"])
+        parameter.sub_(_project_back(update, state).reshape(parameter.shape), alpha=group["lr"])
         if state["step"] % STEPS_PER_CORRECTION == 0:
             for side in sides:
                 _correct(state, side)
 
 
-def is_matrix(x: Tensor) -> bool:
-    """Whether the last two dimensions are a matrix, and neither a row nor a column."""
-    return x.ndim > 1 and min(x.shape[-2:]) > 1
-
-
 def _sides(gradient: Tensor) -> list[str]:
     """Which sides of the matrix are projected."""
-    if gradient.is_complex() or not is_matrix(gradient):
+    if not is_matrix(gradient):
         return []
     return [side for side, size in zip(("left", "right"), gradient.shape[-2:], strict=True) if size <= LONGEST_SIDE]
 

@@ -105,6 +105,24 @@ def test_a_stack_of_matrices_is_trained_as_each_alone() -> None:
     torch.testing.assert_close(together, torch.stack(alone), rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("shape", "matrix", "kernels"), [((3, 4, 5, 2), (3, 4, 10), False), ((6, 4, 3, 3), (6, 36), True)]
+)
+def test_parts_and_kernels_are_trained_as_their_matrices(
+    shape: tuple[int, ...], matrix: tuple[int, ...], kernels: bool
+) -> None:
+    gradients = [torch.randn(shape, dtype=torch.float64) for _ in range(13)]
+    ends = []
+    for form, marked in ((shape, kernels), (matrix, False)):
+        weight = torch.zeros(form, dtype=torch.float64, requires_grad=True)
+        optimizer = SOAP([{"params": [weight], "kernels": marked}], lr=0.05)
+        for gradient in gradients:
+            weight.grad = gradient.reshape(form)
+            optimizer.step()
+        ends.append(weight.detach().reshape(matrix))
+    torch.testing.assert_close(*ends, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("shape", [(1, 4), (4, 1), (2000, 2), (2, 2000), (3, 5, 2, 4), ()])
 def test_every_shape_learns(shape: tuple[int, ...]) -> None:
     parameter = torch.randn(shape, dtype=torch.float64, requires_grad=True)
