@@ -1,8 +1,41 @@
-"""Which parameters an optimiser of matrices takes as matrices, and how."""
+"""What optimisers of matrices share: which parameters they take as matrices, and how they go over them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import torch
 from torch import Tensor
+from torch.optim import Optimizer
+
+
+class MatrixOptimizer(Optimizer):
+    """An optimiser that takes a step for each parameter alone.
+
+    `as_matrices` says what of a parameter is a matrix; `kernels: True` marks a group of kernels of convolutions.
+    """
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """One step of all parameters that have a gradient; the closure's loss.
+
+        Raises:
+            UserError: a gradient that no step can be taken with.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self.move(parameter, parameter.grad, group)
+        return loss
+
+    def move(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        """The step of one parameter, in place."""
+        raise NotImplementedError
 
 
 def is_matrix(x: Tensor) -> bool:

@@ -8,16 +8,15 @@ iteration find it well enough, with nothing but products of matrices.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.optim import Optimizer
 
 from sciml.core.errors import UserError
-from sciml.train.matrices import as_matrices, is_matrix
+from sciml.train.matrices import MatrixOptimizer, as_matrices, is_matrix
 
 # the quintic's coefficients (Jordan et al. 2024): steep at zero, so that small singular values grow fast, for which the
 # large ones end between 0.7 and 1.2 rather than at 1
@@ -29,10 +28,9 @@ NOTHING = 1e-12
 ADAM_SIZE = 0.2
 
 
-class Muon(Optimizer):
+class Muon(MatrixOptimizer):
     """Muon for matrices, AdamW for all else, both with decoupled weight decay.
 
-    `as_matrices` says what of a parameter is a matrix; `kernels: True` marks a group of kernels of convolutions.
     Vectors, scalars and complex tensors get AdamW's step.
 
     Args:
@@ -56,42 +54,20 @@ class Muon(Optimizer):
         weight_decay: float = 0.0,
         half: bool = False,
     ) -> None:
-        options: dict[str, Any] = {
-            "lr": lr,
-            "momentum": momentum,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-        }
-        options["kernels"] = False
-        super().__init__(parameters, options)
+        of_all = {"lr": lr, "weight_decay": weight_decay, "kernels": False}
+        super().__init__(parameters, {**of_all, "momentum": momentum, "betas": betas, "eps": eps})
         self.half = half
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """One step.
+    def move(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        """Raises UserError where the gradient of a matrix is not finite."""
+        parameter.mul_(1 - group["lr"] * group["weight_decay"])
+        if (is_matrix(parameter) or group.get("kernels", False)) and not parameter.is_complex():
+            self._step_of_muon(parameter, gradient, group)
+        else:
+            self._step_of_adam(parameter, gradient, group)
 
-        Raises:
-            UserError: the gradient of a matrix is not finite.
-        """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                if (is_matrix(parameter) or group.get("kernels", False)) and not parameter.is_complex():
-                    self._step_of_muon(parameter, group)
-                else:
-                    self._step_of_adam(parameter, group)
-        return loss
-
-    def _step_of_muon(self, parameter: Tensor, group: dict[str, Any]) -> None:
-        gradient, state = parameter.grad, self.state[parameter]
-        assert gradient is not None
+    def _step_of_muon(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        state = self.state[parameter]
         if not state:
             state["mean"] = torch.zeros_like(gradient)
         mean = state["mean"]
@@ -102,9 +78,8 @@ class Muon(Optimizer):
         update = orthogonalised(matrix, self.half).reshape(parameter.shape)
         parameter.sub_(update, alpha=group["lr"] * ADAM_SIZE * max(matrix.shape[-2:]) ** 0.5)
 
-    def _step_of_adam(self, parameter: Tensor, group: dict[str, Any]) -> None:
-        gradient, state = parameter.grad, self.state[parameter]
-        assert gradient is not None
+    def _step_of_adam(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        state = self.state[parameter]
         if gradient.is_complex():
             parameter, gradient = torch.view_as_real(parameter), torch.view_as_real(gradient)
         if not state:

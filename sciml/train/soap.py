@@ -8,16 +8,15 @@ derivative themselves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.optim import Optimizer
 
 from sciml.core.errors import UserError
-from sciml.train.matrices import as_matrices, is_matrix
+from sciml.train.matrices import MatrixOptimizer, as_matrices, is_matrix
 
 # steps between two corrections of the eigenvectors (precondition frequency, section 5 of the paper)
 STEPS_PER_CORRECTION = 10
@@ -27,10 +26,9 @@ LONGEST_SIDE = 1024
 ROUNDING = 100
 
 
-class SOAP(Optimizer):
+class SOAP(MatrixOptimizer):
     """SOAP with decoupled weight decay.
 
-    `as_matrices` says what of a parameter is a matrix; `kernels: True` marks a group of kernels of convolutions.
     Vectors, scalars and complex tensors get AdamW's step.
 
     Args:
@@ -53,31 +51,17 @@ class SOAP(Optimizer):
         options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "kernels": False}
         super().__init__(parameters, options)
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """One step; the first leaves matrices as they are, and takes its gradient for the preconditioners alone.
+    def move(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        """The first step leaves matrices as they are, and takes its gradient for the preconditioners alone.
 
-        Raises:
-            UserError: a first gradient that is not finite, or whose square is not.
+        Raises UserError for a first gradient that is not finite, or whose square is not.
         """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._step(parameter, group)
-        return loss
-
-    def _step(self, parameter: Tensor, group: dict[str, Any]) -> None:
-        assert parameter.grad is not None
         state = self.state[parameter]
         if parameter.is_complex():
-            parameter, gradient = torch.view_as_real(parameter), torch.view_as_real(parameter.grad)
+            parameter, gradient = torch.view_as_real(parameter), torch.view_as_real(gradient)
             sides = []
         else:
-            gradient = as_matrices(parameter.grad, group.get("kernels", False))
+            gradient = as_matrices(gradient, group.get("kernels", False))
             sides = _sides(gradient)
         beta1, beta2 = group["betas"]
         if not state:

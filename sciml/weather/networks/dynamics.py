@@ -86,7 +86,7 @@ class Dynamics(nn.Module):
         grid: of the sphere.
 
     Raises:
-        UserError: the state lacks one of `NEEDED`, or no levels.
+        UserError: the state lacks one of `NEEDED`.
     """
 
     mean: Tensor
