@@ -28,7 +28,7 @@ from sciml.train.problem import Problem
 from sciml.weather.fields import Field
 from sciml.weather.forecasting.climate import Climate, find_climate
 from sciml.weather.forecasting.data import EpochsOf, EveryNth, ForecastData, WeatherDataConfig, open_analyses, sphere_of
-from sciml.weather.forecasting.forecaster import Forecaster
+from sciml.weather.forecasting.forecaster import BOUNDS, Forecaster
 from sciml.weather.forecasting.objective import (
     ForecastLoss,
     ForecastLossConfig,
@@ -57,6 +57,8 @@ find_data = source_of
 
 # frames of the training period that the climate is found from: a few a month for years of data
 _CLIMATE_FRAMES = 240
+# share of the range of these frames, which miss the rarest values, that a forecast may go beyond it
+_BEYOND_RANGE = 0.15
 # a quantile of 0.98 has some fifteen of these beyond it
 _TAIL_FRAMES = 800
 # statistics of the same data in other chunks are the same to this
@@ -76,6 +78,8 @@ class WeatherExperiment:
         noise: numbers, drawn anew each step, that the network is conditioned on, for ensembles; 0 for none.
         dynamics: whether the network sees what the equations of motion say of a state, and gives winds by vorticity
             and divergence; see `sciml.weather.networks.dynamics`.
+        bounded: whether no value of a forecast leaves the range that the training period has at its latitude, with 15 %
+            of it beyond on both sides, rain aside: for roll-outs of months, which rare runaway values end otherwise.
         start_from: a run, checkpoint or trained model whose weights are where training begins; of the same model, or of
             one without noise.
     """
@@ -87,6 +91,7 @@ class WeatherExperiment:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     noise: int = 0
     dynamics: bool = False
+    bounded: bool = False
     start_from: str | None = None
 
     def __post_init__(self) -> None:
@@ -120,12 +125,17 @@ def build(config: WeatherExperiment) -> Problem:
     fields = fields_from(statistics.fields, config.dataset)
     grid = sphere_of(train.reader.grid)
     torch.manual_seed(config.train.seed)
-    forecaster = build_forecaster(config.model, config.dataset, statistics, train.static, config.noise, config.dynamics)
+    forecaster = build_forecaster(
+        config.model, config.dataset, statistics, train.static, config.noise, config.dynamics, config.bounded
+    )
+    usual = _frames(train, _CLIMATE_FRAMES)
+    if config.bounded:
+        forecaster.set_bounds(*_bounds(usual))
     if config.start_from is not None:
         _start_from(config, forecaster, statistics)
     tails = _tails(train, config) if config.loss.exceedance_weight else None
     loss = ForecastLoss(config.loss, fields, grid, tails)
-    climate = _climate(train, fields)
+    climate = _climate(train, usual, fields)
     windows = windows_of(data.open("train")[list(config.dataset.surface)])
     return Problem(
         network=forecaster,
@@ -137,7 +147,16 @@ def build(config: WeatherExperiment) -> Problem:
         validation_loss=_weighted_error,
         on_progress=loss.on_progress,
         metadata={
-            **describe_model(config.model, config.dataset, statistics, climate, config.noise, windows, config.dynamics),
+            **describe_model(
+                config.model,
+                config.dataset,
+                statistics,
+                climate,
+                config.noise,
+                windows,
+                config.dynamics,
+                config.bounded,
+            ),
             "data_fingerprint": statistics.fingerprint,
             "data_counts": {"train": len(train), "validation": len(validation)},
             "started_from": config.start_from,
@@ -181,10 +200,12 @@ def _start_from(config: WeatherExperiment, forecaster: Forecaster, statistics: S
                 f"{file}: `start_from` needs a model of the same fields, grid and normalisation as the training data, "
                 f"but its {name} differ. Train it on these data, or train on those that it was made with."
             )
-    if config.noise and not metadata["noise"]:
+    # bounds are those of these data, not of that run's
+    tensors = {name: tensor for name, tensor in network_tensors(tensors).items() if name not in BOUNDS}
+    for name, tensor in forecaster.state_dict().items():
         # what hears the noise is new: an ensemble begins as the forecast without it
-        new = {name: one for name, one in forecaster.state_dict().items() if name not in tensors}
-        tensors = {**network_tensors(tensors), **new}
+        if name in BOUNDS or (config.noise and not metadata["noise"] and name not in tensors):
+            tensors[name] = tensor
     load_weights(forecaster, tensors, file)
 
 
@@ -204,9 +225,16 @@ def _tails(samples: ForecastSamples, config: WeatherExperiment) -> Tails:
     return find_tails(_frames(samples, _TAIL_FRAMES), config.loss.exceedance_quantile, one_sided)
 
 
-def _climate(samples: ForecastSamples, fields: tuple[Field, ...]) -> Climate:
+def _bounds(frames: Tensor) -> tuple[Tensor, Tensor]:
+    """[y, c] least and largest normalised values of forecasts, from frames [n, c, y, x] of the training period."""
+    lowest, highest = frames.amin((0, -1)).T, frames.amax((0, -1)).T
+    beyond = _BEYOND_RANGE * (highest - lowest)
+    return lowest - beyond, highest + beyond
+
+
+def _climate(samples: ForecastSamples, usual: Tensor, fields: tuple[Field, ...]) -> Climate:
     statistics = samples.statistics
-    frames = samples.denormalise(_frames(samples, _CLIMATE_FRAMES)).double().numpy()
+    frames = samples.denormalise(usual).double().numpy()
     return find_climate(
         lambda number: frames[number],
         len(frames),

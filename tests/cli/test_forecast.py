@@ -13,6 +13,7 @@ import xarray as xr
 from sciml.cli.main import main
 from sciml.core.runs import Run, read_json
 from sciml.weather.era5 import open_forecast
+from sciml.weather.forecasting.saved import load_model
 from sciml.weather.samples import sample_path
 
 SMALL = ("--model.width=8", "--model.layers=1", "--train.epochs=1", "--train.max_minutes=null", "--train.threads=1")
@@ -240,6 +241,25 @@ def test_an_ensemble_starts_from_a_model_without_noise(run: Path, tmp_path: Path
     )
     # what hears the noise says nothing before it has learnt
     assert np.isclose(before, after, rtol=1e-3)
+
+
+def test_bounds_are_those_of_the_training_data_and_may_come_and_go(run: Path, tmp_path: Path):
+    bounded, free = tmp_path / "bounded", tmp_path / "free"
+    assert main(["train", "speedy-sfno", "--run", str(bounded), *SMALL, "--bounded=true", f"--start_from={run}"]) == 0
+    model, _ = load_model(bounded)
+    with xr.open_dataset(sample_path("speedy-t31", "train"), engine="netcdf4") as file:
+        # the last time starts no step
+        rows = file["t2m"].transpose("time", "latitude", "longitude").sortby("latitude").values[:-1]
+    number = [str(field) for field in model.fields].index("t2m")
+    mean, std = model.statistics.mean[number], model.statistics.std[number]
+    lowest, highest = (
+        bound[:, 0, number].numpy() * std + mean for bound in (model.forecaster.lowest, model.forecaster.highest)
+    )
+    least, most = rows.min((0, 2)), rows.max((0, 2))
+    np.testing.assert_allclose(lowest, least - 0.15 * (most - least), rtol=1e-4)
+    np.testing.assert_allclose(highest, most + 0.15 * (most - least), rtol=1e-4)
+    assert main(["train", "speedy-sfno", "--run", str(free), *SMALL, f"--start_from={bounded}"]) == 0
+    assert not load_model(free)[0].forecaster.bounded
 
 
 def test_weights_of_other_data_are_no_start(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -3,7 +3,8 @@
 A state is normalised with mean and standard deviation of the training period. What the network gives is multiplied with
 the standard deviation of the change within a step, and added to the last state; of `direct` fields, such as rain, which
 has no memory of its own, it is the next state itself. With `dynamics` the network sees what the equations of motion say
-of the last state, and gives the changes of winds as those of vorticity and divergence.
+of the last state, and gives the changes of winds as those of vorticity and divergence. With `bounded` no value leaves
+the range that it has at its latitude.
 
 Shapes: b samples, h states that a step starts from, t times, k steps, y latitudes, x longitudes, c fields of a state,
 f forcings, s static fields.
@@ -23,6 +24,10 @@ from sciml.weather.networks.dynamics import Dynamics
 
 # steps of a roll-out whose inner fields are all kept: a third faster, for some 100 MB a step and sample of T31
 _STEPS_KEPT = 6
+# normalised value beyond all weather, of fields without a bound; weights have to be finite, in half precision too
+NO_BOUND = 1000.0
+# names of the tensors that hold them
+BOUNDS = ("lowest", "highest")
 
 
 class Forecaster(nn.Module):
@@ -36,13 +41,18 @@ class Forecaster(nn.Module):
         static: static fields, of order one; kept with the weights.
         noise: numbers drawn anew for each step that the network is conditioned on; 0 for a deterministic one.
         dynamics: features of a state, or None.
-        least: normalised value that each field has at least, such as that of no humidity; None for no bounds.
+        least: normalised value that each field has at least, such as that of no humidity; None for none.
+        bounded: whether each step stays within the range of each latitude that `set_bounds` was told; it is kept with
+            the weights. A small error that feeds on itself, as over the poles, then ends there, in a state from which
+            the weather goes on, rather than after some months in one that no network knows.
     """
 
     change: Tensor
     keep: Tensor
     static: Tensor
     least: Tensor
+    lowest: Tensor
+    highest: Tensor
 
     def __init__(
         self,
@@ -53,15 +63,25 @@ class Forecaster(nn.Module):
         noise: int = 0,
         dynamics: Dynamics | None = None,
         least: Sequence[float] | None = None,
+        bounded: bool = False,
     ) -> None:
         super().__init__()
-        self.network, self.noise, self.dynamics = network, noise, dynamics
+        self.network, self.noise, self.dynamics, self.bounded = network, noise, dynamics, bounded
         scale = [1.0 if alone else size for size, alone in zip(change, direct, strict=True)]
         self.register_buffer("change", torch.tensor(scale), persistent=False)
         self.register_buffer("keep", torch.tensor([float(not alone) for alone in direct]), persistent=False)
-        bounds = [-math.inf] * len(scale) if least is None else list(least)
-        self.register_buffer("least", torch.tensor(bounds), persistent=False)
+        amounts = [-math.inf] * len(scale) if least is None else list(least)
+        self.register_buffer("least", torch.tensor(amounts), persistent=False)
         self.register_buffer("static", static.movedim(0, -1).contiguous())
+        if bounded:
+            wide = torch.full((static.shape[-2], 1, len(scale)), NO_BOUND)
+            self.register_buffer("lowest", -wide)
+            self.register_buffer("highest", wide)
+
+    def set_bounds(self, lowest: Float[Tensor, "y c"], highest: Float[Tensor, "y c"]) -> None:
+        """The range of each field at each latitude, normalised; `NO_BOUND` for none, and for fields given directly."""
+        for place, values, sign in ((self.lowest, lowest, -1), (self.highest, highest, 1)):
+            place.copy_(torch.where(self.keep > 0, values, sign * NO_BOUND).unsqueeze(1))
 
     def step(
         self,
@@ -76,7 +96,8 @@ class Forecaster(nn.Module):
         change = self.network(inputs, noise) if self.noise else self.network(inputs)
         if self.dynamics is not None:
             change = self.dynamics.with_winds(change)
-        return torch.maximum(self.keep * states[:, -1] + self.change * change, self.least)
+        following = torch.maximum(self.keep * states[:, -1] + self.change * change, self.least)
+        return torch.clamp(following, self.lowest, self.highest) if self.bounded else following
 
     def forward(
         self,

@@ -51,6 +51,8 @@ class ForecastLossConfig:
         quantile_weight: of a pinball loss; 0 turns it off.
         quantile_level: of it.
         spectral_weight: of the distance between power spectra; 0 turns it off.
+        mean_weight: of the squared error of global means: little in a forecast of days, but what a roll-out of months
+            drifts by; 0 turns it off.
         extreme_fields: variables that the terms for extremes are for; all if empty.
     """
 
@@ -66,6 +68,7 @@ class ForecastLossConfig:
     quantile_weight: float = 0.0
     quantile_level: float = 0.9
     spectral_weight: float = 0.0
+    mean_weight: float = 0.0
     extreme_fields: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -83,6 +86,7 @@ class ForecastLossConfig:
                 "quantile_weight": (0, 1e4),
                 "quantile_level": inside,
                 "spectral_weight": (0, 1e4),
+                "mean_weight": (0, 1e6),
             },
         )
         for name, weight in (self.field_weights or {}).items():
@@ -194,6 +198,10 @@ class ForecastLoss:
         if config.spectral_weight:
             terms["spectral"] = spectral_loss(each, same, self.grid, "log", self.weights.to(truth))
             total = total + config.spectral_weight * terms["spectral"]
+        if config.mean_weight:
+            drift = ((forecast - truth) * self.area.to(truth)).mean(dim=(-3, -2))
+            terms["mean"] = (drift.square() * self.weights.to(truth)).mean()
+            total = total + config.mean_weight * terms["mean"]
         return {"loss": total, **terms}
 
     def emphasis(self, truth: States) -> States:

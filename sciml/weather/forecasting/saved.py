@@ -119,6 +119,7 @@ def describe_model(
     noise: int,
     windows: Mapping[str, int],
     dynamics: bool = False,
+    bounded: bool = False,
 ) -> dict[str, Any]:
     """What a checkpoint must say, in JSON, for `load_model` to build the same model."""
     kept = ("upper", "levels_hpa", "surface", "direct", "accumulate_hours", "history", "step_hours", "forcings")
@@ -129,6 +130,7 @@ def describe_model(
         "model": asdict(config),
         "noise": noise,
         "dynamics": dynamics,
+        "bounded": bounded,
         "data": {name: list(value) if isinstance(value, tuple) else value for name, value in described.items()},
         "statistics": statistics.to_json(),
         "climate": climate.to_json(),
@@ -149,6 +151,7 @@ def build_forecaster(
     static: Float[Tensor, "s y x"],
     noise: int = 0,
     dynamics: bool = False,
+    bounded: bool = False,
 ) -> Forecaster:
     """A forecaster with fresh weights.
 
@@ -159,6 +162,7 @@ def build_forecaster(
         static: static fields, of order one.
         noise: numbers that the network is conditioned on in each step.
         dynamics: whether it sees what the equations of motion say, and gives winds by vorticity and divergence.
+        bounded: whether it has bounds, which are its user's to set.
 
     Raises:
         UserError: sizes that do not fit the grid, a grid that is none of the whole sphere, or fields that the equations
@@ -175,7 +179,8 @@ def build_forecaster(
     fields = fields_from(statistics.fields, data)
     direct = [field.variable in data.direct for field in fields]
     least = (_least(statistics, fields) - np.array(statistics.mean)) / np.array(statistics.std)
-    return Forecaster(build_network(config, layout, grid, noise), change, direct, static, noise, motion, least.tolist())
+    network = build_network(config, layout, grid, noise)
+    return Forecaster(network, change, direct, static, noise, motion, least.tolist(), bounded)
 
 
 def load_model(path: str | Path) -> tuple[ForecastModel, dict[str, Any]]:
@@ -201,7 +206,13 @@ def load_model(path: str | Path) -> tuple[ForecastModel, dict[str, Any]]:
         places = len(statistics.latitude), len(statistics.longitude)
         static = torch.zeros(len(static_channel_names(data.static_fields)), *places)
         forecaster = build_forecaster(
-            config, data, statistics, static, metadata["noise"], metadata.get("dynamics", False)
+            config,
+            data,
+            statistics,
+            static,
+            metadata["noise"],
+            metadata.get("dynamics", False),
+            metadata.get("bounded", False),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{file}: the checkpoint does not describe its model ({error!r}).") from error

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sciml.fno.sfno import SFNOConfig
 from sciml.weather.forecasting.data import ForecastData, WeatherDataConfig
-from sciml.weather.forecasting.forecaster import _STEPS_KEPT, Forecaster
+from sciml.weather.forecasting.forecaster import _STEPS_KEPT, BOUNDS, Forecaster
 from sciml.weather.forecasting.objective import channels_last
 from sciml.weather.forecasting.saved import build_forecaster
 from sciml.weather.training.values import collate
@@ -102,6 +102,26 @@ def test_no_field_goes_below_its_bound():
     found, wanted = bounded(states, forcings, 1), free(states, forcings, 1)
     assert torch.equal(found, torch.maximum(wanted, torch.tensor(least)))
     assert (wanted[..., 1] < 0.25).any() and torch.equal(found[..., 0], wanted[..., 0])
+
+
+def test_no_field_leaves_the_range_of_its_latitude_but_for_direct_ones():
+    torch.manual_seed(0)
+    bounded = Forecaster(Linear(), CHANGE, DIRECT, torch.randn(S, Y, X), bounded=True)
+    free = Forecaster(bounded.network, CHANGE, DIRECT, bounded.static.movedim(-1, 0))
+    states, forcings = inputs(1)
+    wanted = free(states, forcings, 1)
+    assert torch.equal(bounded(states, forcings, 1), wanted)  # before there are any
+    lowest, highest = -torch.rand(Y, C), torch.rand(Y, C)
+    bounded.set_bounds(lowest, highest)
+    found = bounded(states, forcings, 1)
+    within = wanted.clamp(lowest[:, None], highest[:, None])
+    assert torch.equal(found[..., :2], within[..., :2]) and not torch.equal(found, wanted)
+    assert torch.equal(found[..., 2], wanted[..., 2])
+    # they come with the weights, and half precision keeps them finite
+    again = Forecaster(Linear(), CHANGE, DIRECT, torch.randn(S, Y, X), bounded=True).half()
+    again.load_state_dict(bounded.state_dict())
+    assert all(again.state_dict()[name].isfinite().all() for name in BOUNDS)
+    assert torch.allclose(again.lowest.float(), bounded.lowest, rtol=1e-3)
 
 
 def test_a_roll_out_is_steps_one_after_another():

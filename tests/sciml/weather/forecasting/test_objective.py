@@ -146,6 +146,18 @@ def test_other_terms_come_with_their_weight():
     assert found["loss"].item() == pytest.approx(expected.item(), rel=1e-6)
 
 
+def test_the_mean_weighs_what_all_points_have_in_common():
+    torch.manual_seed(0)
+    config = ForecastLossConfig(level_weights="equal", mean_weight=3.0)
+    loss = ForecastLoss(config, FIELDS, GRID)
+    everywhere = 2 * torch.tensor(CHANGE)[None, :, None, None].expand(1, C, Y, X)
+    found = loss(forecaster(), make_batch(everywhere))
+    assert found["mean"].item() == pytest.approx(4, rel=1e-5)
+    assert found["loss"].item() == pytest.approx(found["mse"].item() + 12, rel=1e-5)
+    waves = torch.cos(2 * torch.pi * torch.arange(X) / X).expand(1, C, Y, X)
+    assert loss(forecaster(), make_batch(waves))["mean"].item() < 1e-10
+
+
 def test_metrics_are_of_the_last_step():
     targets = torch.zeros(2, C, Y, X)
     targets[1] = torch.tensor(CHANGE)[:, None, None] * 2
