@@ -6,6 +6,7 @@ Called by the command line for `domain: weather`.
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -128,14 +129,13 @@ def build(config: WeatherExperiment) -> Problem:
     forecaster = build_forecaster(
         config.model, config.dataset, statistics, train.static, config.noise, config.dynamics, config.bounded
     )
-    usual = _frames(train, _CLIMATE_FRAMES)
+    climate, bounds = _climate(train, fields)
     if config.bounded:
-        forecaster.set_bounds(*_bounds(usual))
+        forecaster.set_bounds(*bounds)
     if config.start_from is not None:
         _start_from(config, forecaster, statistics)
     tails = _tails(train, config) if config.loss.exceedance_weight else None
     loss = ForecastLoss(config.loss, fields, grid, tails)
-    climate = _climate(train, usual, fields)
     windows = windows_of(data.open("train")[list(config.dataset.surface)])
     return Problem(
         network=forecaster,
@@ -213,36 +213,35 @@ def _moments(statistics: Statistics) -> tuple[float, ...]:
     return (*statistics.mean, *statistics.std, *statistics.tendency_std)
 
 
-def _frames(samples: ForecastSamples, number: int) -> Tensor:
-    """[n, c, y, x] normalised states, evenly spread over the samples."""
-    chosen = np.unique(np.linspace(0, len(samples) - 1, min(number, len(samples))).round().astype(int))
-    return torch.stack([samples[int(i)].inputs[-1] for i in chosen])
+def _spread(samples: ForecastSamples, number: int) -> list[int]:
+    """So many samples, evenly spread, or all of them."""
+    return np.unique(np.linspace(0, len(samples) - 1, min(number, len(samples))).round().astype(int)).tolist()
 
 
 def _tails(samples: ForecastSamples, config: WeatherExperiment) -> Tails:
     fields = fields_from(samples.statistics.fields, config.dataset)
     one_sided = [one.variable in config.dataset.direct for one in fields]
-    return find_tails(_frames(samples, _TAIL_FRAMES), config.loss.exceedance_quantile, one_sided)
+    frames = torch.stack([samples[number].inputs[-1] for number in _spread(samples, _TAIL_FRAMES)])
+    return find_tails(frames, config.loss.exceedance_quantile, one_sided)
 
 
-def _bounds(frames: Tensor) -> tuple[Tensor, Tensor]:
-    """[y, c] least and largest normalised values of forecasts, from frames [n, c, y, x] of the training period."""
-    lowest, highest = frames.amin((0, -1)).T, frames.amax((0, -1)).T
+def _climate(samples: ForecastSamples, fields: tuple[Field, ...]) -> tuple[Climate, tuple[Tensor, Tensor]]:
+    """The training period's, and the least and largest normalised values of forecasts, [y, c]."""
+    statistics, chosen = samples.statistics, _spread(samples, _CLIMATE_FRAMES)
+    lowest = torch.full((len(fields), len(statistics.latitude)), math.inf)
+    highest = -lowest
+
+    # one at a time: all of them are many gigabytes on a fine grid
+    def frame(number: int) -> np.ndarray:
+        state = samples[chosen[number]].inputs[-1]
+        torch.minimum(lowest, state.amin(-1), out=lowest)
+        torch.maximum(highest, state.amax(-1), out=highest)
+        return samples.denormalise(state).double().numpy()
+
+    extremes = (statistics.minimum, statistics.maximum)
+    climate = find_climate(frame, len(chosen), fields, statistics.units, extremes, samples.reader.grid)
     beyond = _BEYOND_RANGE * (highest - lowest)
-    return lowest - beyond, highest + beyond
-
-
-def _climate(samples: ForecastSamples, usual: Tensor, fields: tuple[Field, ...]) -> Climate:
-    statistics = samples.statistics
-    frames = samples.denormalise(usual).double().numpy()
-    return find_climate(
-        lambda number: frames[number],
-        len(frames),
-        fields,
-        statistics.units,
-        (statistics.minimum, statistics.maximum),
-        samples.reader.grid,
-    )
+    return climate, ((lowest - beyond).T, (highest + beyond).T)
 
 
 def evaluate(run: Run, data: Path | str | None) -> dict[str, Any]:
