@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 EXAMPLES = """\
-  sciml forecast runs/speedy-sfno --init speedy-t31/test.zarr --steps 40 -o fc.zarr
+  sciml forecast speedy-sfno --init speedy-t31/test.zarr --time 2005-06-01 --steps 40 -o fc.zarr
+  sciml forecast runs/speedy-sfno --init speedy-t31/test --time 2005-01-02 --steps 20 -o fc.zarr    # a dataset's file
   sciml forecast runs/speedy-sfno --init era5.nc --time 2005-06-01T12 --members 20 --perturbation 0.3 -o fc.nc
   sciml forecast runs/speedy-sfno --init test.zarr --time 2005-01-01/2005-12-20/72 --steps 40 --every 4 -o fc.zarr
   sciml score fc.zarr --truth test.zarr --climatology clim.nc -o scorecard"""
@@ -106,7 +107,9 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
         print("sciml: interrupted; the same command continues.", file=sys.stderr)
         return INTERRUPTED
     print(f"forecast: {output}")
-    print(f"use:      sciml score {shlex.join([str(output), '--truth', arguments.init])} -o scorecard")
+    known = data["time"].values[-1].astype("datetime64[ns]") > times[0]
+    truth = shlex.quote(arguments.init) if known else "ANALYSES_OF_THESE_DAYS"
+    print(f"use:      sciml score {shlex.quote(str(output))} --truth {truth} -o scorecard")
     return 0
 
 

@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="folder that `sciml train` wrote")
     parser.add_argument("input", metavar="INPUT", help="file to predict for")
     parser.add_argument("-o", "--output", metavar="OUTPUT", required=True, help="file to write")
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
 
 
 def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
@@ -28,6 +29,8 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
         raise UserError(f"{output} is the input; give another file with -o.")
     if output.is_dir():
         raise UserError(f"{output} is a folder; name a file with -o.")
+    if output.exists() and not arguments.overwrite:
+        raise UserError(f"{output} is there already. Replace it with --overwrite, or choose another with -o.")
     if not output.parent.is_dir():
         raise UserError(f"{output.parent}: no such folder to write {output.name} into.")
     print(domain.predict(trained, source, output))

@@ -22,7 +22,9 @@ EXAMPLES = """\
   sciml train si-painn --model=schnet --run runs/si-schnet
   sciml train si-painn --dataset.train=my.extxyz --dataset.test=my-test.extxyz
   sciml train si-painn --print_config           show every setting and stop
-  sciml train --resume runs/si-painn            continue where a run stopped"""
+  sciml train --resume runs/si-painn            continue where a run stopped
+  sciml train burgers-fno --train.max_minutes=1          an operator for a PDE
+  sciml train speedy-sfno-rollout --start_from=runs/speedy-sfno    forecasts: further, from trained weights"""
 
 _OWN_OPTIONS = ("--resume", "--run", "--overwrite", "--print_config", "--help")
 

@@ -158,28 +158,27 @@ def load_split(
     own = role in config.sources
     file = config.place(role if own else "train")
     data = open_file(config, file)
-    part = _part(config, role, own, data.n_samples)
-    if part.start >= part.stop:
-        raise UserError(
-            f"{file} has {data.n_samples} samples, which leaves none for {role}. Lower n_train, n_validation or n_test "
-            "of `dataset`, or give more."
-        )
+    part = _part(config, role, own, data.n_samples, file)
     return take(data, config.selection, rollout, part, resolution or config.resolution)
 
 
-def _part(config: DatasetConfig, role: str, own: bool, n: int) -> slice:
+def _part(config: DatasetConfig, role: str, own: bool, n: int, file: Path) -> slice:
     """Which of a file's n samples are a role's; in the training file come training, validation, ..., test."""
+    if own and role != "train":
+        size = (config.n_validation if role == "validation" else config.n_test) or n
+        if size > n:
+            raise UserError(f"{file} has {n} samples, but {size} are asked of it for {role}. Lower that number.")
+        return slice(0, size)
     n_test = 0 if "test" in config.sources else config.n_test or 0
-    n_validation = 0 if "validation" in config.sources else config.n_validation or max(1, n // 10)
-    match role, own:
-        case "train", _:
-            return slice(0, n - n_test - n_validation if config.n_train is None else min(config.n_train, n))
-        case "validation", True:
-            return slice(0, min(n, config.n_validation or n))
-        case "validation", False:
-            start = n - n_test - n_validation if config.n_train is None else config.n_train
-            return slice(start, min(start + n_validation, n - n_test))
-        case _, True:
-            return slice(0, min(n, config.n_test or n))
-        case _:
-            return slice(n - n_test, n)
+    n_validation = 0 if "validation" in config.sources else config.n_validation
+    if n_validation is None:
+        n_validation = max(0, min(max(1, n // 10), n - n_test - (config.n_train or 0)))
+    n_train = n - n_test - n_validation if config.n_train is None else config.n_train
+    first, size = {"train": (0, n_train), "validation": (n_train, n_validation)}.get(role, (n - n_test, n_test))
+    if size < 1 or n_train + n_validation + n_test > n:
+        asked = f"{max(n_train, 0)} to train, {n_validation} to validate and {n_test} to test with"
+        raise UserError(
+            f"{file} has {n} samples, which leaves none for {role} or lets them overlap: {asked}. Lower n_train, "
+            "n_validation or n_test of `dataset`, or give more."
+        )
+    return slice(first, first + size)

@@ -21,12 +21,15 @@ def sample_path(name: str, file: str | None = None) -> Path:
     if file is None and len(files) == 1:
         file = next(iter(files))
     if file not in files:
-        raise UserError(f"dataset `{name}` has the files {', '.join(files)}; say which one is meant, not {file!r}.")
+        choices = ", ".join(f"{name}/{one}" for one in files)
+        raise UserError(f"dataset `{name}` has several files; say which one is meant: {choices}.")
     return find_data_file(name, files[file]["path"])
 
 
 def source_of(text: str, words: Sequence[str] = ()) -> str:
     """The file of a dataset of the catalogue if `text` is the name of one, else the path or address that it is.
+
+    Of a dataset with several files one is meant by its name in dataset.yaml: `speedy-t31/test`.
 
     Args:
         text: as a user gives it.
@@ -41,6 +44,9 @@ def source_of(text: str, words: Sequence[str] = ()) -> str:
     if "://" in text or any(mark in text for mark in "*?["):
         return text if "://" in text else str(user_path(text))
     if not (path := user_path(text)).exists():
+        name, slash, file = text.partition("/")
+        if slash and name in known:
+            return str(sample_path(name, file))
         hint = suggest(text, [*words, *known])
         raise UserError(f"{path}: no such file{f'; {hint}' if hint else '. Check the path.'}")
     return str(path)

@@ -66,6 +66,11 @@ def test_more_processes_than_the_data_are_for_leave_no_folder(tmp_path: Path, ca
 def test_a_forecast_and_its_scorecard(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     init = str(sample_path("speedy-t31", "test").absolute())
     output = tmp_path / "fc.zarr"
+    # after the last analysis there is nothing to score with; files of a dataset go by its name
+    assert main(["forecast", str(run), "--init", "speedy-t31/test", "--steps", "1", "-o", str(tmp_path / "a.nc")]) == 0
+    assert "--truth ANALYSES_OF_THESE_DAYS" in capsys.readouterr().out
+    assert main(["forecast", str(run), "--init", "speedy-t31", "-o", str(tmp_path / "b.nc")]) == 2
+    assert "say which one is meant: speedy-t31/train, speedy-t31/validation, speedy-t31/test" in capsys.readouterr().err
     given = ["--init", init, "--time", "2005-01-01", "--steps", "4", "-o", str(output)]
     assert main(["forecast", str(run), *given]) == 0
     assert f"sciml score {output} --truth {init}" in capsys.readouterr().out

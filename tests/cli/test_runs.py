@@ -28,6 +28,12 @@ def test_predict_writes_the_output(trained: str, capsys: pytest.CaptureFixture[s
     assert main(["predict", trained, "input.txt", "-o", "output.txt"]) == 0
     assert capsys.readouterr().out == "output.txt: predicted\n"
     assert Path("output.txt").read_text() == "1 2 3"
+    Path("input.txt").write_text("4")
+    assert main(["predict", trained, "input.txt", "-o", "output.txt"]) == 2
+    assert "output.txt is there already. Replace it with --overwrite" in capsys.readouterr().err
+    assert Path("output.txt").read_text() == "1 2 3"
+    assert main(["predict", trained, "input.txt", "-o", "output.txt", "--overwrite"]) == 0
+    assert Path("output.txt").read_text() == "4"
 
 
 def test_the_home_folder_is_known_where_a_shell_leaves_it(trained: str, monkeypatch: pytest.MonkeyPatch):

@@ -70,10 +70,10 @@ def run_free(
 
     Returns:
         `days`; `blown_up_days`, after which the roll-out left the range of the training climate, or None, and
-        `blown_up_text`, a sentence on it; and `fields`: for each, in percent of the truth's standard deviation (that of
-        all its values around their global mean), `mean_shift`, of the global mean; `pattern_shift`, root mean square
-        over the globe of the shift of the mean in time; and `variability`, the standard deviation in time over the
-        truth's, their squares averaged over the globe.
+        `blown_up_text`, a sentence on it; and `fields`, if it has two states at least: for each, in percent of the
+        truth's standard deviation (that of all its values around their global mean), `mean_shift`, of the global mean;
+        `pattern_shift`, root mean square over the globe of the shift of the mean in time; and `variability`, the
+        standard deviation in time over the truth's, their squares averaged over the globe.
 
     Raises:
         UserError: analyses that the model does not know.
@@ -97,8 +97,10 @@ def run_free(
     result: dict[str, Any] = {"days": steps * model.data.step_hours / 24}
     result["blown_up_days"] = None if lost is None else lost.lead_hours / 24
     result["blown_up_text"] = None if lost is None else lost.text
-    if found.number:
-        result["fields"] = _compared(model, found, _truth(model, analyses, start[0], steps, origin))
+    # one state has no variability
+    if found.number > 1:
+        # of a roll-out that was lost, over as long as it lasted
+        result["fields"] = _compared(model, found, _truth(model, analyses, start[0], found.number, origin))
     return result
 
 
@@ -106,8 +108,8 @@ def _truth(
     model: ForecastModel, analyses: xr.Dataset, start: np.datetime64, steps: int, origin: NDArray[np.float64]
 ) -> Moments:
     """Of the analyses over the time of the roll-out."""
-    last = start + steps * np.timedelta64(model.data.step_hours, "h")
-    reader = FrameReader(analyses.sel(time=slice(start, last)), model.statistics.fields)
+    step = np.timedelta64(model.data.step_hours, "h")
+    reader = FrameReader(analyses.sel(time=slice(start + step, start + steps * step)), model.statistics.fields)
     found = Moments.of((len(model.fields), *model.grid.shape))
     numbers = np.arange(len(reader.time))
     blocks = reader.blocks_of(numbers)

@@ -52,7 +52,7 @@ def test_first_and_last_frame_and_the_step_between(heat_file: Files):
         ({"n_train": 4}, {"train": range(4), "validation": range(4, 5)}),
         ({"n_train": 4, "n_validation": 3}, {"train": range(4), "validation": range(4, 7)}),
         ({"n_test": 5}, {"train": range(6), "validation": range(6, 7), "test": range(7, 12)}),
-        ({"n_test": 5, "n_train": 6, "n_validation": 9}, {"train": range(6), "validation": range(6, 7)}),
+        ({"n_test": 5, "n_train": 6}, {"train": range(6), "validation": range(6, 7), "test": range(7, 12)}),
     ],
 )
 def test_a_single_file_is_cut_by_sample_without_overlap(heat_file: Files, keys: dict, parts: dict[str, range]):
@@ -125,6 +125,22 @@ def test_splits_that_are_empty(heat_file: Files):
         load_training_data(config(heat_file("a.nc"), n_train=12), None)
     with pytest.raises(UserError, match="12 samples, which leaves none for train"):
         load_training_data(config(heat_file("a.nc"), n_test=11), None)
+
+
+@pytest.mark.parametrize("keys", [{"n_test": 5, "n_train": 6, "n_validation": 9}, {"n_test": 5, "n_train": 8}])
+def test_splits_that_would_overlap(heat_file: Files, keys: dict):
+    for own in ({}, {"validation": str(heat_file("b.nc", 3, seed=1))}):
+        if not own or keys["n_train"] + keys["n_test"] > 12:
+            with pytest.raises(UserError, match="lets them overlap: "):
+                load_training_data(config(heat_file("a.nc"), **own, **keys), None)
+
+
+def test_more_samples_than_a_file_has(heat_file: Files):
+    files = {"validation": str(heat_file("b.nc", 3, seed=1)), "test": str(heat_file("c.nc", 5, seed=2))}
+    with pytest.raises(UserError, match="b.nc has 3 samples, but 4 are asked of it for validation"):
+        load_split(config(heat_file("a.nc"), **files, n_validation=4), None, "validation")
+    with pytest.raises(UserError, match="c.nc has 5 samples, but 40 are asked of it for test"):
+        load_split(config(heat_file("a.nc"), **files, n_test=40), None, "test")
 
 
 def test_variables_and_frames_that_cannot_be(heat_file: Files):

@@ -39,7 +39,7 @@ def model(sample_config: WeatherDataConfig, sample_data: ForecastData) -> Foreca
     samples = sample_data.samples("train")
     torch.manual_seed(0)
     forecaster = build_forecaster(SMALL, sample_config, sample_data.statistics, samples.static)
-    climate = _climate(samples, fields_from(sample_data.statistics.fields, sample_config))
+    climate, _ = _climate(samples, fields_from(sample_data.statistics.fields, sample_config))
     return ForecastModel(forecaster.eval(), sample_config, sample_data.statistics, climate, {"tp": 6})
 
 

@@ -46,9 +46,9 @@ def test_persistence_has_the_first_states_mean_and_no_variability(model: Forecas
     told: list[tuple[int, int]] = []
     found = run_free(changed(model, 0.0), analyses, 3, lambda done, total: told.append((done, total)))
     assert found["days"] == 3 and found["blown_up_days"] is None and told[-1] == (12, 12)
-    truth = analyses["t2m"].isel(time=slice(0, 13)).load().values.astype(np.float64)
-    weights = model.grid.area_weights()
-    shift = truth[0] - truth.mean(0)
+    states = analyses["t2m"].isel(time=slice(0, 13)).load().values.astype(np.float64)
+    truth, weights = states[1:], model.grid.area_weights()
+    shift = states[0] - truth.mean(0)
     in_all = np.sqrt((truth**2 * weights).mean() - (truth * weights).mean() ** 2)
     of_t2m = found["fields"]["t2m"]
     assert of_t2m["mean_shift_percent"] == pytest.approx(100 * abs((shift * weights).mean()) / in_all, rel=1e-2)
@@ -61,8 +61,13 @@ def test_a_drift_is_seen_and_a_blow_up_ends_it(model: ForecastModel, analyses: x
     slow = run_free(changed(model, 0.05), analyses, 3, lambda done, total: None)
     none = run_free(changed(model, 0.0), analyses, 3, lambda done, total: None)
     assert slow["fields"]["t500"]["mean_shift_percent"] > none["fields"]["t500"]["mean_shift_percent"] + 0.1
-    fast = run_free(changed(model, 50.0), analyses, 3, lambda done, total: None)
-    assert 0 < fast["blown_up_days"] < 3
+    assert "fields" not in run_free(changed(model, 50.0), analyses, 3, lambda done, total: None)
+    fast = run_free(changed(model, 1.5), analyses, 3, lambda done, total: None)
+    assert 0.25 < fast["blown_up_days"] < 3
+    # what was lost is compared over as long as it lasted
+    days = int(np.ceil(fast["blown_up_days"]))
+    lost = analyses.isel(time=slice(0, int(4 * fast["blown_up_days"]) + 1))
+    assert run_free(changed(model, 1.5), lost, days, lambda done, total: None)["fields"] == fast["fields"]
 
 
 def test_it_lasts_as_long_as_the_analyses(model: ForecastModel, analyses: xr.Dataset):
