@@ -22,7 +22,7 @@ def sample_path(name: str, file: str | None = None) -> Path:
         file = next(iter(files))
     if file not in files:
         choices = ", ".join(f"{name}/{one}" for one in files)
-        raise UserError(f"dataset `{name}` has several files; say which one is meant: {choices}.")
+        raise UserError(f"dataset `{name}` has files of its own names; say which one is meant: {choices}.")
     return find_data_file(name, files[file]["path"])
 
 

@@ -25,8 +25,10 @@ def config(train: Path, **keys: Any) -> DatasetConfig:
 
 
 def test_a_map_goes_from_the_first_frame_to_the_last(heat_file: Files):
-    u = xr.open_dataset(heat_file("a.nc", n_times=5)).u.values
-    train, validation = load_training_data(config(heat_file("a.nc", n_times=5)), None)
+    file = heat_file("a.nc", n_times=5)
+    with xr.open_dataset(file) as dataset:
+        u = dataset.u.values
+    train, validation = load_training_data(config(file), None)
     assert (len(train), len(validation)) == (11, 1)  # a tenth validates, but one at least
     assert np.array_equal(train.inputs[..., 0], u[:11, 0])
     assert np.array_equal(train.targets[:, 0, :, 0], u[:11, -1])
