@@ -81,7 +81,9 @@ class Grid:
         """The column before the gap of a region across 0 degrees east, which longitudes from 0 to 360 tear in two."""
         step = np.diff(self.longitude)
         widest = int(step.argmax())
-        return widest if step[widest] > _GAP_STEPS * np.median(step) else None
+        # a region is torn where the way round the other side is shorter; else its columns are uneven, no more
+        shorter = self.longitude[0] + 360 - self.longitude[-1] < step[widest]
+        return widest if shorter and step[widest] > _GAP_STEPS * np.median(step) else None
 
     def in_one_piece(self) -> tuple[Grid, NDArray[np.int64]]:
         """The same grid with a torn region joined, its west below 0 degrees east, and which column each column was.

@@ -125,6 +125,12 @@ def test_any_coordinates_make_cells_with_an_area_or_an_error(latitude: np.ndarra
     assert (weights >= 0).all() and weights.mean() == pytest.approx(1, abs=1e-12)  # rounding
 
 
+def test_uneven_columns_are_no_torn_region() -> None:
+    grid = Grid(np.array([0.0, 1.0]), np.array([0.0, 0.5, 1.0, 3.0]))
+    assert grid.longitude_edges.tolist() == [-0.25, 0.25, 0.75, 2.0, 4.0]
+    assert grid.area_weights().mean() == pytest.approx(1, abs=1e-12)  # rounding
+
+
 def test_a_region_across_greenwich_is_one_region() -> None:
     latitude = np.linspace(40, 60, 21)
     torn = Grid(latitude, np.concatenate([np.arange(0.0, 21.0), np.arange(345.0, 360.0)]))
