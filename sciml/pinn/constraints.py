@@ -40,7 +40,7 @@ class HardConstraint(nn.Module):
         output, value, distance = self.network(x), self.value(x), self.distance(x)
         if value.shape != output.shape or distance.shape not in (output.shape, (len(output), 1)):
             raise UserError(
-                f"A hard constraint needs a value of {tuple(output.shape)} and a distance of the same shape or with one "
+                f"A hard constraint needs a value of {tuple(output.shape)} and a distance of this shape or with one "
                 f"column, but they have {tuple(value.shape)} and {tuple(distance.shape)}."
             )
         return value + distance * output

@@ -78,7 +78,7 @@ class Embedding(nn.Module):
         self.box, self.waves = box, waves
         low, high = (torch.tensor(bound, dtype=torch.float64) for bound in (box.low, box.high))
         self.register_buffer("middle", (low + high) / 2, persistent=False)
-        self.register_buffer("half", (high - low) / 2, persistent=False)
+        self.register_buffer("reach", (high - low) / 2, persistent=False)
         n_periodic = sum(box.is_periodic(axis) for axis in range(box.n_dims))
         seen = box.n_dims - n_periodic + 2 * waves * n_periodic
         directions = scale * torch.randn(seen, fourier, dtype=torch.float64) if fourier else None
@@ -89,7 +89,7 @@ class Embedding(nn.Module):
         """Raises UserError for another number of coordinates than the box has."""
         if x.shape[1] != self.box.n_dims:
             raise UserError(f"The network needs {self.box.n_dims} coordinates a point, but got {x.shape[1]}.")
-        z = (x - self.middle) / self.half
+        z = (x - self.middle) / self.reach
         if any(self.box.periodic):
             parts = []
             for axis in range(self.box.n_dims):

@@ -120,16 +120,15 @@ class QuasiNewton(Optimizer):
         evaluations: int = 25,
         **options: Any,
     ) -> None:
-        super().__init__(
-            parameters, {"update": update, "iterations": iterations, "evaluations": evaluations, **options}
-        )
+        options = {"iterations": iterations, "evaluations": evaluations, **options}
+        super().__init__(parameters, {"update": update, **options})
         if len(self.param_groups) != 1:
             raise UserError(
                 f"{type(self).__name__} needs all parameters in one group, but got {len(self.param_groups)} groups."
             )
         if update not in get_args(Update):
             raise UserError(f"`update` needs to be one of {', '.join(get_args(Update))}, but is {update!r}.")
-        for name in ("iterations", "evaluations", *options):
+        for name in options:
             if self.param_groups[0][name] < 1:
                 raise UserError(f"`{name}` needs to be at least 1, but is {self.param_groups[0][name]}.")
         self._parameters: list[Tensor] = self.param_groups[0]["params"]

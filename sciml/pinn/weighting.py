@@ -51,7 +51,7 @@ def causal_point_weights(
 def residual_attention(
     weights: Float[Tensor, " n"], residual: Float[Tensor, " n"], decay: float = 0.999, rate: float = 0.01
 ) -> Float[Tensor, " n"]:
-    """The next weights of points: decay * weight + rate * |r| / max |r| (Anagnostopoulos et al. 2024, arXiv:2307.00379).
+    """The next weights of points: decay * weight + rate * |r| / max |r| (Anagnostopoulos et al., arXiv:2307.00379).
 
     They multiply residuals, before the square, and end below rate / (1 - decay).
 

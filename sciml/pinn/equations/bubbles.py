@@ -53,10 +53,9 @@ class Bubble:
 
     def __post_init__(self) -> None:
         for name in ("equilibrium_radius_m", "ambient_pressure_pa", "density_kg_m3", "polytropic_exponent"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise UserError(
-                    f"`bubble.{name}` needs to be a finite number above zero, but is {getattr(self, name)}."
-                )
+            value = getattr(self, name)
+            if not 0 < value < math.inf:
+                raise UserError(f"`bubble.{name}` needs to be a finite number above zero, but is {value}.")
         for name in ("viscosity_pa_s", "surface_tension_n_m", "vapour_pressure_pa", "gas_pressure_pa"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < math.inf:

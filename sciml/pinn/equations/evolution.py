@@ -27,7 +27,7 @@ def advection(x: Float[Tensor, "n 2"], u: Float[Tensor, "n 1"], speed: Parameter
 
 
 def heat(x: Float[Tensor, "n d"], u: Float[Tensor, "n 1"], diffusivity: Parameter) -> Float[Tensor, "n 1"]:
-    """u_t - diffusivity lap u, in [u]/s, in any number of dimensions; diffusivity in m^2/s. (Evans 1998, section 2.3.)"""
+    """u_t - diffusivity lap u, in [u]/s, in any dimension; diffusivity in m^2/s. (Evans 1998, section 2.3.)"""
     space = _space(x)
     du = gradient(u[:, 0], x)
     second = divergence(du[:, space], x, space)

@@ -43,10 +43,8 @@ def find_equation(name: str) -> Equation:
     """
     if ":" not in name:
         if name not in EQUATIONS:
-            raise UserError(
-                f"There is no equation {name!r}. {suggest(name, EQUATIONS)} There are {', '.join(EQUATIONS)}; one of "
-                "your own is named `module.path:function`."
-            )
+            hint = suggest(name, EQUATIONS) or f"there are {', '.join(EQUATIONS)}."
+            raise UserError(f"There is no equation `{name}`; {hint} One of your own is named `module.path:function`.")
         return EQUATIONS[name]
     module, _, function = name.partition(":")
     try:
