@@ -68,6 +68,10 @@ class Embedding(nn.Module):
         UserError: numbers out of range.
     """
 
+    middle: Tensor
+    reach: Tensor
+    directions: Tensor | None
+
     def __init__(self, box: Box, waves: int = 1, fourier: int = 0, scale: float = 1.0) -> None:
         super().__init__()
         if waves < 1 or fourier < 0 or not 0 < scale < math.inf:
@@ -100,7 +104,7 @@ class Embedding(nn.Module):
                 else:
                     parts.append(z[:, axis, None])
             z = torch.cat(parts, dim=1)
-        if isinstance(self.directions, Tensor):
+        if self.directions is not None:
             angles = z @ self.directions
             z = torch.cat([torch.cos(angles), torch.sin(angles)], dim=1)
         return z

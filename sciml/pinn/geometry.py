@@ -133,7 +133,7 @@ class Condition:
                 x = self.points.requires_grad_()
                 found = self._condition.error(self._points, x, fields(x), 0, len(x), None)
         finally:
-            deepxde.gradients.clear()
+            deepxde.grad.clear()
         bad = ~torch.isfinite(found).all(dim=1)
         if bad.any():
             place = [float(f"{number:.6g}") for number in self._points[int(bad.int().argmax())]]

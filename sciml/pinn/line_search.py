@@ -93,7 +93,7 @@ def _has_decreased(trial: Trial, start: Trial) -> bool:
         return False
     if trial.loss <= start.loss + DECREASE * trial.step * start.slope:
         return True
-    is_flat = trial.loss <= start.loss + ROUNDING * abs(start.loss)
+    is_flat = abs(trial.loss - start.loss) <= ROUNDING * abs(start.loss)
     return is_flat and trial.slope <= (2 * DECREASE - 1) * start.slope
 
 
@@ -101,7 +101,7 @@ def _cubic_minimum(a: Trial, b: Trial) -> float:
     """Where the cubic with the losses and slopes of two trials is least (Nocedal & Wright, equation 3.59)."""
     d1 = a.slope + b.slope - 3 * (a.loss - b.loss) / (a.step - b.step)
     square = d1 * d1 - a.slope * b.slope
-    if not square >= 0:
+    if not 0 <= square < math.inf:
         return (a.step + b.step) / 2
     d2 = math.copysign(math.sqrt(square), b.step - a.step)
     bottom = b.slope - a.slope + 2 * d2

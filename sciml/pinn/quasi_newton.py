@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -30,7 +30,7 @@ from torch.optim import Optimizer
 from sciml.core.errors import UserError
 from sciml.pinn.line_search import Trial, strong_wolfe
 
-Update: TypeAlias = Literal["ssbroyden", "ssbfgs", "bfgs"]
+UPDATES = ("ssbroyden", "ssbfgs", "bfgs")
 
 # y^T s relative to |y| |s| below which a step says nothing about the curvature
 NO_CURVATURE = 1e-15
@@ -57,7 +57,7 @@ class Step:
     sbs: float
 
 
-def scales(update: Update, ys: float, yhy: float, sbs: float, n: int) -> tuple[float, float]:
+def scales(update: str, ys: float, yhy: float, sbs: float, n: int) -> tuple[float, float]:
     """tau and phi of an update.
 
     With b = s^T B s / y^T s and h = y^T H y / y^T s, whose product is at least 1. Where b = h = 1 the curvature is as
@@ -115,7 +115,7 @@ class QuasiNewton(Optimizer):
     def __init__(
         self,
         parameters: Iterable[Tensor] | Iterable[dict[str, Any]],
-        update: Update = "ssbroyden",
+        update: str = "ssbroyden",
         iterations: int = 100,
         evaluations: int = 25,
         **options: Any,
@@ -126,8 +126,8 @@ class QuasiNewton(Optimizer):
             raise UserError(
                 f"{type(self).__name__} needs all parameters in one group, but got {len(self.param_groups)} groups."
             )
-        if update not in get_args(Update):
-            raise UserError(f"`update` needs to be one of {', '.join(get_args(Update))}, but is {update!r}.")
+        if update not in UPDATES:
+            raise UserError(f"`update` needs to be one of {', '.join(UPDATES)}, but is {update!r}.")
         for name in options:
             if self.param_groups[0][name] < 1:
                 raise UserError(f"`{name}` needs to be at least 1, but is {self.param_groups[0][name]}.")
@@ -289,7 +289,7 @@ class LimitedQuasiNewton(QuasiNewton):
     def __init__(
         self,
         parameters: Iterable[Tensor] | Iterable[dict[str, Any]],
-        update: Update = "ssbroyden",
+        update: str = "ssbroyden",
         iterations: int = 100,
         evaluations: int = 25,
         memory_steps: int = 30,

@@ -65,7 +65,7 @@ class Bubble:
     def gas_at_rest_pa(self) -> float:
         """Pressure of the gas at the equilibrium radius.
 
-        >>> Bubble(1e-3, 101325.0, 998.0, surface_tension_n_m=0.0725).gas_at_rest_pa
+        >>> round(Bubble(1e-3, 101325.0, 998.0, surface_tension_n_m=0.0725).gas_at_rest_pa, 6)
         101470.0
         """
         if self.gas_pressure_pa is not None:

@@ -33,7 +33,7 @@ def _front(x: Tensor, diffusivity: float = 0.7, rate: float = 1.9) -> Tensor:
 
 
 def _kink(x: Tensor, diffusivity: float = 0.7, rate: float = 1.9) -> Tensor:
-    """Between 0 and 1 Allen-Cahn's reaction rate u (1 - u) (1 + u) has a front of speed 3 (rate diffusivity / 2)^(1/2)."""
+    """Allen-Cahn's front from 1 to 0 (its reaction is rate u (1 - u) (1 + u)) has the speed 3 (rate diffusivity / 2)^(1/2)."""
     speed = 3 * math.sqrt(rate * diffusivity / 2)
     return 1 / (1 + torch.exp(math.sqrt(rate / (2 * diffusivity)) * (x[:, :1] - speed * x[:, 1:])))
 
@@ -230,8 +230,8 @@ def test_a_bubble_of_impossible_numbers_is_refused() -> None:
         numbers = {"equilibrium_radius_m": 1e-3, **WATER, **wrong}
         with pytest.raises(UserError, match=next(iter(wrong))):
             bubbles.Bubble(**numbers)
+    t = _points((0, 1e-3)).requires_grad_()
     with pytest.raises(UserError, match="sound_speed"):
-        t = _points((0, 1e-3)).requires_grad_()
         bubbles.keller_miksis(t, 1e-3 + 0 * t, AIR, lambda t: t, 0.0)
 
 
@@ -241,7 +241,9 @@ def test_a_bubble_of_impossible_numbers_is_refused() -> None:
 def test_derivatives_by_second_roads() -> None:
     x = _points((0, 1), (0, 1), (0, 1)).requires_grad_()
     u = torch.sin(2 * x[:, 0]) * torch.exp(3 * x[:, 1]) * x[:, 2] ** 2
-    torch.testing.assert_close(derivative(u, x, 0, 1, 1), 18 * torch.cos(2 * x[:, 0]) * torch.exp(3 * x[:, 1]) * x[:, 2] ** 2)
+    torch.testing.assert_close(
+        derivative(u, x, 0, 1, 1), 18 * torch.cos(2 * x[:, 0]) * torch.exp(3 * x[:, 1]) * x[:, 2] ** 2
+    )
     torch.testing.assert_close(laplacian(u, x, (0, 1)), 5 * u)
     # what is linear in the coordinates, or none of theirs, has derivatives of zero rather than none at all
     assert not derivative(2 * x[:, 0], x, 0, 0).any() and not gradient(torch.ones(3), x[:3]).any()

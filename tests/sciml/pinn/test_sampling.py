@@ -76,8 +76,10 @@ def test_points_that_cannot_follow_are_refused() -> None:
     with pytest.raises(UserError, match="power"):
         by_residual(candidates, residual, 2, _generator(), power=-1.0)
     residual[3] = math.nan
-    for draw in (lambda: by_residual(candidates, residual, 2, _generator()),
-                 lambda: retain_and_release(candidates, residual, candidates)):
+    for draw in (
+        lambda: by_residual(candidates, residual, 2, _generator()),
+        lambda: retain_and_release(candidates, residual, candidates),
+    ):
         with pytest.raises(UserError, match="not finite at"):
             draw()
 
@@ -138,7 +140,9 @@ def test_the_tangent_kernels_trace_is_that_of_all_gradients() -> None:
     residuals = [matrix @ parameters[0], (parameters[1] @ parameters[1]).reshape(1, 4)]
     traces = []
     for residual in residuals:
-        rows = [torch.autograd.grad(r, parameters, retain_graph=True, materialize_grads=True) for r in residual.flatten()]
+        rows = [
+            torch.autograd.grad(r, parameters, retain_graph=True, materialize_grads=True) for r in residual.flatten()
+        ]
         traces.append(torch.stack([torch.cat([p.flatten() for p in row]).square().sum() for row in rows]).mean())
     expected = torch.stack(traces).sum() / torch.stack(traces)
     found = ntk_weights(residuals, parameters, _generator(), probes=3000)
@@ -154,4 +158,8 @@ def test_conditions_without_a_common_place_are_refused() -> None:
 
 
 def _terms(parameters: list[Tensor]) -> list[Tensor]:
-    return [parameters[0].square().sum(), 1e6 * parameters[1].pow(4).sum(), 1e-6 * (parameters[0][0] * parameters[1]).sum()]
+    return [
+        parameters[0].square().sum(),
+        1e6 * parameters[1].pow(4).sum(),
+        1e-6 * (parameters[0][0] * parameters[1]).sum(),
+    ]
