@@ -19,7 +19,7 @@ CURVATURE = 0.9
 # relative difference of two losses that counts as rounding: some hundreds of units of float64's last digit
 ROUNDING = 1e-13
 # how much longer a step becomes at once
-LARGEST_GROWTH = 4.0
+LARGEST_GROWTH = 10.0
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def strong_wolfe(evaluate: Callable[[float], Trial], start: Trial, first: float,
         if trial.slope >= 0:
             return _zoom(evaluate, start, trial, low, evaluations - done)
         beyond = _cubic_minimum(low, trial)
-        low, step = trial, min(max(beyond, 1.5 * trial.step), LARGEST_GROWTH * trial.step)
+        low, step = trial, min(max(beyond, 2 * trial.step), LARGEST_GROWTH * trial.step)
     return low
 
 

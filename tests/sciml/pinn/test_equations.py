@@ -33,7 +33,7 @@ def _front(x: Tensor, diffusivity: float = 0.7, rate: float = 1.9) -> Tensor:
 
 
 def _kink(x: Tensor, diffusivity: float = 0.7, rate: float = 1.9) -> Tensor:
-    """Allen-Cahn's front from 1 to 0 (its reaction is rate u (1 - u) (1 + u)) has the speed 3 (rate diffusivity / 2)^(1/2)."""
+    """Allen-Cahn's front from 1 to 0 by rate u (1 - u) (1 + u) has the speed 3 (rate diffusivity / 2)^(1/2)."""
     speed = 3 * math.sqrt(rate * diffusivity / 2)
     return 1 / (1 + torch.exp(math.sqrt(rate / (2 * diffusivity)) * (x[:, :1] - speed * x[:, 1:])))
 
