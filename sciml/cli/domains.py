@@ -20,6 +20,7 @@ DOMAINS = {
     "materials": "sciml.materials.experiment",
     "weather": "sciml.weather.experiment",
     "pde": "sciml.pde.experiment",
+    "pinn": "sciml.pde.pinn.experiment",
 }
 
 

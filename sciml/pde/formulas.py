@@ -5,8 +5,6 @@ A formula has numbers, the names of axes, pi, + - * / **, and the functions of `
 
 from __future__ import annotations
 
-import ast
-import operator
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,8 +13,8 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
-from sciml.core.catalogue import suggest
 from sciml.core.errors import UserError
+from sciml.core.formulas import evaluate_formula
 from sciml.pde.data import Fetch, PdeData, PdeField
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -26,13 +24,6 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "exp": np.exp,
     "sqrt": np.sqrt,
     "abs": np.abs,
-}
-_OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.Pow: operator.pow,
 }
 
 
@@ -71,38 +62,8 @@ def evaluate(text: str, known: Mapping[str, Float64[np.ndarray, "*grid"]], key: 
     Raises:
         UserError: what it has beside numbers, names of axes and the functions.
     """
-    names = {"pi": np.pi, **known}
-
-    def value(node: ast.expr) -> Any:
-        match node:
-            case ast.Constant(value=bool()):
-                pass
-            case ast.Constant(value=int() | float() as number):
-                return np.float64(number)
-            case ast.Name(id=name) if name in names:
-                return names[name]
-            case ast.Name(id=name):
-                hint = suggest(name, names) or f"there are {', '.join(names)}."
-                raise UserError(f"`{key}`, {text!r}: there is no `{name}`; {hint}")
-            case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-                return _OPERATORS[type(op)](value(left), value(right))
-            case ast.UnaryOp(op=ast.USub(), operand=operand):
-                return -value(operand)
-            case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in FUNCTIONS:
-                return FUNCTIONS[name](value(argument))
-            case _:
-                pass
-        raise UserError(
-            f"`{key}`, {text!r}: a formula has numbers, {', '.join(names)}, + - * / ** and the functions "
-            f"{', '.join(FUNCTIONS)}, but this has `{ast.unparse(node)}`."
-        )
-
-    try:
-        tree = ast.parse(text, mode="eval")
-    except (SyntaxError, ValueError) as error:
-        raise UserError(f"`{key}`, {text!r}, is not a formula: {error}.") from error
     with np.errstate(all="ignore"):  # what has no value is refused by the caller
-        found = value(tree.body)
+        found = evaluate_formula(text, {"pi": np.pi, **known}, FUNCTIONS, key, np.float64)
     return np.broadcast_to(np.asarray(found, np.float64), next(iter(known.values())).shape).copy()
 
 

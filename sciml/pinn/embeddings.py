@@ -23,6 +23,7 @@ class Box:
         low: least value of each coordinate.
         high: largest value of each coordinate.
         periodic: whether fields at `low` and `high` are the same, for each coordinate; empty for none.
+        even: whether fields mirror at the middle of a periodic axis, for each coordinate; empty for none.
 
     Raises:
         UserError: bounds that are not finite, not in order, or of different numbers.
@@ -31,6 +32,7 @@ class Box:
     low: tuple[float, ...]
     high: tuple[float, ...]
     periodic: tuple[bool, ...] = ()
+    even: tuple[bool, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.low or len(self.low) != len(self.high) or len(self.periodic) not in (0, len(self.low)):
@@ -42,12 +44,21 @@ class Box:
             if not -math.inf < low < high < math.inf:
                 raise UserError(f"A box needs finite bounds with low < high, but has {low} and {high}.")
 
+        if len(self.even) not in (0, len(self.low)) or any(
+            even and not self.is_periodic(axis) for axis, even in enumerate(self.even)
+        ):
+            raise UserError("A box can be even along periodic coordinates alone.")
+
     @property
     def n_dims(self) -> int:
         return len(self.low)
 
     def is_periodic(self, axis: int) -> bool:
         return bool(self.periodic) and self.periodic[axis]
+
+    def is_even(self, axis: int) -> bool:
+        """Whether fields mirror at the middle of an axis."""
+        return bool(self.even) and self.even[axis]
 
 
 class Embedding(nn.Module):
@@ -84,7 +95,8 @@ class Embedding(nn.Module):
         self.register_buffer("middle", (low + high) / 2, persistent=False)
         self.register_buffer("reach", (high - low) / 2, persistent=False)
         n_periodic = sum(box.is_periodic(axis) for axis in range(box.n_dims))
-        seen = box.n_dims - n_periodic + 2 * waves * n_periodic
+        n_even = sum(box.is_even(axis) for axis in range(box.n_dims))
+        seen = box.n_dims - n_periodic + waves * (2 * n_periodic - n_even)
         directions = scale * torch.randn(seen, fourier, dtype=torch.float64) if fourier else None
         self.register_buffer("directions", directions)
         self.n_features = 2 * fourier if fourier else seen
@@ -100,7 +112,9 @@ class Embedding(nn.Module):
                 if self.box.is_periodic(axis):
                     wave = math.pi * torch.arange(1, self.waves + 1, dtype=z.dtype, device=z.device)
                     angles = z[:, axis, None] * wave
-                    parts += [torch.cos(angles), torch.sin(angles)]
+                    parts.append(torch.cos(angles))
+                    if not self.box.is_even(axis):
+                        parts.append(torch.sin(angles))
                 else:
                     parts.append(z[:, axis, None])
             z = torch.cat(parts, dim=1)

@@ -1,5 +1,7 @@
 """Points and conditions of deepxde's geometries, for networks and a trainer of our own.
 
+`sciml.pinn.domain` has geometries that an experiment's file can name and that need no deepxde.
+
 What deepxde (Lu et al. 2021, SIAM Rev. 63, 208) would do behind one's back is undone here: it changes torch's default
 device and takes float32 when it is imported, keeps values at boundaries by the address of an array, keeps every graph
 of its derivatives, draws from numpy's global generator, and looks forever for points of an empty geometry.
@@ -12,7 +14,8 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
 from types import ModuleType
 from typing import Any
 
@@ -31,29 +34,44 @@ def load_deepxde() -> ModuleType:
     """deepxde with torch behind it, in float64; torch's default device stays as it was.
 
     Raises:
-        UserError: deepxde is not installed, or it is set to another backend.
+        UserError: deepxde is not installed, is set to another backend, or refuses to run under MPI.
     """
     if os.environ.setdefault("DDE_BACKEND", "pytorch") != "pytorch":
         raise UserError(
             f"deepxde needs the backend pytorch here, but DDE_BACKEND is {os.environ['DDE_BACKEND']!r}. Unset it."
         )
-    device = torch.get_default_device()
     try:
-        module = importlib.import_module("deepxde")
+        with _unnoticed():
+            module = importlib.import_module("deepxde")
     except ImportError as error:
-        raise UserError(f"Geometries need deepxde: {error}. `pip install deepxde` brings it.") from error
-    finally:
-        torch.set_default_device(device)
+        raise UserError(
+            f"Conditions of deepxde need it installed: {error}. `pip install 'sciml-surrogates[pinn]'` brings it."
+        ) from error
+    except NotImplementedError as error:
+        raise UserError(f"deepxde refuses to be imported in a process of `mpirun`: {error}") from error
     if module.backend.backend_name != "pytorch":
         raise UserError(
             f"deepxde was imported before with the backend {module.backend.backend_name}. Set DDE_BACKEND=pytorch "
             "before the first import."
         )
-    # sets torch's default type as well, which is not deepxde's business
-    kind = torch.get_default_dtype()
-    module.config.set_default_float("float64")
-    torch.set_default_dtype(kind)
+    if module.config.real.precision != 64:
+        # sets torch's default type as well, which is not deepxde's business
+        kind = torch.get_default_dtype()
+        with _unnoticed():
+            module.config.set_default_float("float64")
+        torch.set_default_dtype(kind)
     return module
+
+
+@contextmanager
+def _unnoticed() -> Iterator[None]:
+    """Inside, what deepxde prints goes nowhere, and it cannot make a GPU torch's default device."""
+    set_device, torch.set_default_device = torch.set_default_device, lambda device: None
+    try:
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            yield
+    finally:
+        torch.set_default_device = set_device
 
 
 def points_inside(geometry: Any, n: int, generator: Generator) -> Float[Tensor, "n d"]:
@@ -71,10 +89,11 @@ def points_on_boundary(geometry: Any, n: int, generator: Generator) -> Float[Ten
     """Independent points on the boundary of a geometry of deepxde, at any time where it has time.
 
     Raises:
-        UserError: fewer than one, or a geometry without an inside, which has no boundary.
+        UserError: fewer than one, a geometry without an inside, or one for which deepxde has no boundary.
     """
     _check(geometry, n)
     with _numbers_from(generator):
+        _check_boundary(getattr(geometry, "geometry", geometry))
         return torch.as_tensor(geometry.random_boundary_points(n), dtype=torch.float64)
 
 
@@ -153,6 +172,22 @@ def _check(geometry: Any, n: int) -> None:
             f"The geometry has none of {TRIES} places in its bounding box, from {low.tolist()} to {high.tolist()}, "
             "inside. Check its parts: is what is cut off larger than what it is cut from?"
         )
+
+
+def _check_boundary(geometry: Any) -> list[np.ndarray]:
+    """Points on the boundaries of all simple shapes in a geometry, after each combination of them is seen to have some.
+
+    deepxde counts no point of a face that two united shapes share, so that a shape united with itself has no boundary.
+    """
+    if not hasattr(geometry, "geom1"):
+        return [geometry.random_boundary_points(2000)]
+    places = _check_boundary(geometry.geom1) + _check_boundary(geometry.geom2)
+    if not geometry.on_boundary(np.concatenate(places)).any():
+        raise UserError(
+            f"deepxde's {geometry.idstr} has no boundary at {sum(map(len, places))} places on the boundaries of its "
+            "parts. Check its parts: are two of them the same, or does one cover the other?"
+        )
+    return places
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-# parts of the slope at the start: that the loss falls by at least, and that is left at most (Nocedal & Wright, p. 62)
+# parts of the slope at the start: that the loss falls by at least, and that is left at most (Nocedal & Wright,
+# section 3.1)
 DECREASE = 1e-4
 CURVATURE = 0.9
 # relative difference of two losses that counts as rounding: some hundreds of units of float64's last digit

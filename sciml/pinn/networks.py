@@ -1,8 +1,8 @@
 """Networks from coordinates to fields, all in float64: MLP, modified MLP and PirateNet.
 
-The second has two gates that mix each layer's output (Wang, Teng & Perdikaris 2021, arXiv:2001.04536, section 2.6);
+The second has two gates that mix each layer's output (Wang, Teng & Perdikaris 2021, arXiv:2001.04536);
 the third is made of blocks of three gated layers that start as the identity, so that at first the network is linear in
-its features (Wang et al. 2024, arXiv:2402.00326, section 4). Weights are Glorot's (normal), biases zero.
+its features (Wang et al. 2024, arXiv:2402.00326). Weights are Glorot's (normal), biases zero.
 
 Shapes: n points, d coordinates, w hidden features, f fields.
 """
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from sciml.core.checks import Excluded, check_ranges
 from sciml.core.errors import UserError
 from sciml.pinn.embeddings import Box, Embedding
+from sciml.pinn.mlp_jets import SLOPES
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
@@ -28,7 +29,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "swish": nn.functional.silu,
     "gelu": nn.functional.gelu,
 }
-# mean and spread of the logarithms of the scales (Wang et al. 2022, arXiv:2210.01274, section 4)
+# mean and spread of the logarithms of the scales: those of advection in the examples of arXiv:2308.08468 (jaxpi)
 FACTOR_MEAN = 1.0
 FACTOR_SPREAD = 0.1
 
@@ -124,12 +125,23 @@ class MLP(_Network):
         sizes = [self.embedding.n_features, *[config.width] * config.layers]
         self.hidden = nn.ModuleList(self.layer(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
         self.project = self.layer(config.width, fields)
+        self.n_fields = fields
 
     def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n f"]:
         h = self.embedding(x)
         for layer in self.hidden:
             h = self.activation(layer(h))
         return self.project(h)
+
+    @property
+    def has_jets(self) -> bool:
+        """Whether its derivatives can be carried forward (`sciml.pinn.mlp_jets`)."""
+        return not self.config.factorised and self.config.activation in SLOPES
+
+    def weights_and_biases(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Of each layer, [out, in] and [out]; for plain weights alone."""
+        layers: list[Any] = [*self.hidden, self.project]
+        return [layer.weight for layer in layers], [layer.bias for layer in layers]
 
 
 class ModifiedMLP(_Network):

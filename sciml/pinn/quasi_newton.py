@@ -1,13 +1,14 @@
 """Self-scaled quasi-Newton methods for a loss of all points at once, in float64.
 
 The inverse Hessian H follows from each step s and change of the gradient y (Urban, Stefanou & Pons 2024,
-arXiv:2405.04230, section 3; Kiyani et al. 2025, arXiv:2501.16371; the formulas are those of Al-Baali 1998, Comput.
-Optim. Appl. 9, 191):
+arXiv:2405.04230; Kiyani et al. 2025, arXiv:2501.16371; the scales are those of Al-Baali 1998, J. Optim. Theory Appl.
+96, 533, for BFGS and of Al-Baali & Khalfan 2003, optimization-online.org/2003/08/699, for Broyden's class):
 
     H <- (H - H y y^T H / y^T H y + phi v v^T) / tau + s s^T / y^T s,  v = (y^T H y)^(1/2) (s / y^T s - H y / y^T H y)
 
 which is BFGS for tau = phi = 1. A tau below one makes eigenvalues that are too small grow, of which BFGS rids itself
-slowly: with losses of differential equations, whose curvatures span ten orders of magnitude, that is what it waits for.
+slowly: with losses of differential equations, whose curvatures span many orders of magnitude, that is what it waits
+for.
 
 An update costs one product of H with a vector and one change of rank two: H g of the old gradient is the direction,
 so H y = H g_new - H g, and the new H g_new follows from s and H y.

@@ -41,15 +41,21 @@ def residuals(equation: Residual, fields: Fields, points: Float[Tensor, "n d"], 
         if not u.requires_grad:
             raise UserError(f"The fields of the term `{name}` do not depend on the coordinates; are they detached?")
         found = equation(x, u)
+    check_residuals(found, points, name)
+    bad = ~torch.isfinite(found).all(dim=1)
+    if bad.any():
+        place = [float(f"{number:.6g}") for number in points[int(bad.int().argmax())].tolist()]
+        raise UserError(f"The term `{name}` is not finite at {place} and {int(bad.sum()) - 1} other points.")
+    return found
+
+
+def check_residuals(found: Tensor, points: Float[Tensor, "n d"], name: str) -> Float[Tensor, "n r"]:
+    """What an equation returned, refused with UserError if it is of another shape than [n, r]."""
     if found.ndim != 2 or len(found) != len(points):
         raise UserError(
             f"The equation of the term `{name}` needs to return residuals of [{len(points)}, r], but they are "
             f"{list(found.shape)}. Index fields as `u[:, 0]` and give columns back with `[:, None]`."
         )
-    bad = ~torch.isfinite(found).all(dim=1)
-    if bad.any():
-        place = [float(f"{number:.6g}") for number in points[int(bad.int().argmax())].tolist()]
-        raise UserError(f"The term `{name}` is not finite at {place} and {int(bad.sum()) - 1} other points.")
     return found
 
 

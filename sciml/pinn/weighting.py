@@ -69,7 +69,7 @@ def residual_attention(
 
 
 def gradient_norm_weights(losses: Sequence[Tensor], parameters: Sequence[Tensor]) -> Float[Tensor, " t"]:
-    """Sum of the norms of all terms' gradients over each one's own: alike for all then (arXiv:2308.08468, section 5.2).
+    """Sum of the norms of all terms' gradients over each one's own: alike for all then (arXiv:2308.08468).
 
     The caller averages them over steps. A term without any gradient gets the weight 1.
 
@@ -88,7 +88,7 @@ def gradient_norm_weights(losses: Sequence[Tensor], parameters: Sequence[Tensor]
 def ntk_weights(
     residuals: Sequence[Tensor], parameters: Sequence[Tensor], generator: Generator, probes: int = 4
 ) -> Float[Tensor, " t"]:
-    """Sum of the terms' mean squared gradient of a point's residual over each one's own (arXiv:2007.14527, section 7).
+    """Sum of the terms' mean squared gradient of a point's residual over each one's own (arXiv:2007.14527).
 
     It is the trace of the neural tangent kernel over the number of points, estimated by random signs (Hutchinson
     1989): the square of the gradient of signs times residuals has that mean. Doubling the probes halves the variance.

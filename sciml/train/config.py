@@ -10,6 +10,8 @@ from sciml.core.checks import Excluded, check_ranges
 from sciml.core.errors import UserError
 
 Precision = Literal["float32", "float64", "bf16-mixed"]
+# methods with a step length of their own, of problems that offer them: no learning rate, clipping or average
+SECOND_ORDER = ("levenberg-marquardt", "ssbroyden", "ssbfgs", "bfgs", "limited-ssbroyden", "l-bfgs")
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,9 @@ class TrainConfig:
         batch_size: samples a step and process.
         learning_rate: the largest, after the warm-up.
         weight_decay: Adam's L2 penalty, or the decoupled one of AdamW, SOAP and Muon; matrices alone decay.
-        optimizer: adam, adamw, or soap and muon, whose steps cost more and of which they need fewer.
+        optimizer: adam, adamw, or soap and muon, whose steps cost more and of which they need fewer. Physics-informed
+            networks in float64 have levenberg-marquardt, ssbroyden, ssbfgs, bfgs, limited-ssbroyden and l-bfgs too,
+            which choose their steps themselves: learning rate, schedule, clipping, decay and average do nothing then.
         schedule: constant; cosine (to minimum_learning_rate); plateau (times plateau_factor when the validation score
             has not improved for more than plateau_patience_epochs).
         warmup_steps: steps over which the learning rate grows linearly from zero.
@@ -49,7 +53,18 @@ class TrainConfig:
     batch_size: int = 8
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
-    optimizer: Literal["adam", "adamw", "soap", "muon"] = "adam"
+    optimizer: Literal[
+        "adam",
+        "adamw",
+        "soap",
+        "muon",
+        "levenberg-marquardt",
+        "ssbroyden",
+        "ssbfgs",
+        "bfgs",
+        "limited-ssbroyden",
+        "l-bfgs",
+    ] = "adam"
     schedule: Literal["constant", "cosine", "plateau"] = "cosine"
     warmup_steps: int = 100
     minimum_learning_rate: float = 1e-6
@@ -96,8 +111,15 @@ class TrainConfig:
                 "log_every_steps": (1, math.inf),
             },
         )
+        if self.is_second_order and self.precision != "float64":
+            raise UserError(f"`train.optimizer: {self.optimizer}` needs `train.precision: float64`.")
         if self.minimum_learning_rate > self.learning_rate:
             raise UserError(
                 f"`train.minimum_learning_rate` needs to be at most learning_rate, {self.learning_rate:g}, but is "
                 f"{self.minimum_learning_rate}."
             )
+
+    @property
+    def is_second_order(self) -> bool:
+        """Whether the optimiser chooses its steps itself."""
+        return self.optimizer in SECOND_ORDER

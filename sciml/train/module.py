@@ -64,6 +64,7 @@ class TrainingModule(LightningModule):
             "average": None if self.average is None else self.average.average,
             "epoch_losses": self.epoch_losses.totals,
             "step_rate": self.step_rate,
+            "problem": None if self.problem.state is None else self.problem.state.state_dict(),
         }
 
     def restore(self, state: dict[str, Any], source: Path) -> None:
@@ -78,10 +79,12 @@ class TrainingModule(LightningModule):
         self.best = Best(**state["best"])
         self.epoch_losses = Totals(state["epoch_losses"])
         self.step_rate = state["step_rate"]
+        if self.problem.state is not None:
+            self.problem.state.load_state_dict(state["problem"])
 
     def start_average(self, saved: list[Tensor] | None) -> None:
         """Averages the weights from here on, or from where a saved average was."""
-        if self.config.ema_decay is None:
+        if self.config.ema_decay is None or self.config.is_second_order:
             return
         self.average = ExponentialAverage(self.network, self.config.ema_decay)
         if saved is not None:
@@ -92,6 +95,13 @@ class TrainingModule(LightningModule):
         return fraction_done(self.config, self.progress, self.batches_per_epoch)
 
     def configure_optimizers(self) -> Optimizer:
+        if self.config.is_second_order:
+            if self.problem.second_order is None:
+                raise UserError(
+                    f"`train.optimizer: {self.config.optimizer}` is for physics-informed networks. Take one of "
+                    f"{', '.join(OPTIMIZERS)}."
+                )
+            return self.problem.second_order(self.config.optimizer)
         parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         # biases and scales set sizes that nothing else does: only matrices decay
         decay = self.config.weight_decay
@@ -125,12 +135,15 @@ class TrainingModule(LightningModule):
         if "loss" not in losses:
             raise KeyError(f"Problem.loss must return a scalar called 'loss', but returned {sorted(losses)}.")
         values = to_numbers(losses)
-        self._refuse_not_finite(values)
+        if not self.config.is_second_order:  # which try steps that are too long, and refuse the place they start from
+            self._refuse_not_finite(values)
         self.step_losses = values
         self.epoch_losses.add({name: (batch.samples * value, batch.samples) for name, value in values.items()})
         return losses["loss"]
 
     def configure_gradient_clipping(self, optimizer: Optimizer, *_: Any, **__: Any) -> None:
+        if self.config.is_second_order:
+            return  # whose line searches need the gradient as it is
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         largest = math.inf if self.config.gradient_clip is None else self.config.gradient_clip
         norm = torch.nn.utils.clip_grad_norm_(parameters, largest)

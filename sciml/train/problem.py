@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 
 @runtime_checkable
@@ -38,6 +39,15 @@ class BatchSource(Protocol):
         ...
 
 
+@runtime_checkable
+class Stateful(Protocol):
+    """What changes on the way beside the network, such as points that follow the loss; JSON values and tensors."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None: ...
+
+
 @dataclass(frozen=True)
 class Problem:
     """One training task.
@@ -55,6 +65,8 @@ class Problem:
             of "loss" over the validation samples.
         on_progress: called before each step with the fraction of the training that is done, for a loss that changes on
             the way, as by longer roll-outs.
+        state: saved and restored with the trainer's own.
+        second_order: for a problem that offers the optimisers of SECOND_ORDER, from the name of one to the optimiser.
         metadata: JSON that goes into each checkpoint: domain, config, elements, units, normalisation, data fingerprint.
     """
 
@@ -66,4 +78,6 @@ class Problem:
     collate: Callable[[Sequence[Any]], Any] | None = None
     validation_loss: Callable[[dict[str, float]], float] | None = None
     on_progress: Callable[[float], None] | None = None
+    state: Stateful | None = None
+    second_order: Callable[[str], Optimizer] | None = None
     metadata: dict[str, Any] = field(default_factory=dict)

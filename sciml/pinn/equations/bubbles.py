@@ -105,7 +105,7 @@ def keller_miksis(
 
     ((1 - M) R R'' + 3/2 (1 - M / 3) R'^2) density - (1 + M) p - R p' / c, over p_ambient, with M = R' / c and
     p = p_wall - p_far as above (Keller & Miksis 1980, J. Acoust. Soc. Am. 68, 628, in the form of Lauterborn & Kurz
-    2010, Rep. Prog. Phys. 73, 106501, section 3).
+    2010, Rep. Prog. Phys. 73, 106501).
 
     Args:
         t: times in s.

@@ -21,7 +21,7 @@ Parameter: TypeAlias = float | Tensor
 
 
 def advection(x: Float[Tensor, "n 2"], u: Float[Tensor, "n 1"], speed: Parameter) -> Float[Tensor, "n 1"]:
-    """u_t + speed u_x, in [u]/s; speed in m/s. (PDEBench, Takamoto et al. 2022, arXiv:2210.07182, equation 6.)"""
+    """u_t + speed u_x, in [u]/s; speed in m/s. (PDEBench, Takamoto et al. 2022, arXiv:2210.07182.)"""
     du = gradient(u[:, 0], x)
     return (du[:, 1] + flat(speed) * du[:, 0])[:, None]
 
@@ -44,7 +44,10 @@ def wave(x: Float[Tensor, "n d"], u: Float[Tensor, "n 1"], speed: Parameter) -> 
 
 
 def burgers(x: Float[Tensor, "n 2"], u: Float[Tensor, "n 1"], viscosity: Parameter) -> Float[Tensor, "n 1"]:
-    """u_t + u u_x - viscosity u_xx, in m/s^2 for u in m/s; viscosity in m^2/s. (Raissi et al. 2019, appendix A.1.)"""
+    """u_t + u u_x - viscosity u_xx, in m/s^2 for u in m/s; viscosity in m^2/s.
+
+    Raissi et al. 2019 (J. Comput. Phys. 378, 686) have the viscosity 0.01 / pi.
+    """
     du = gradient(u[:, 0], x)
     u_xx = gradient(du[:, 0], x)[:, 0]
     return (du[:, 1] + u[:, 0] * du[:, 0] - flat(viscosity) * u_xx)[:, None]
@@ -55,7 +58,7 @@ def allen_cahn(
 ) -> Float[Tensor, "n 1"]:
     """u_t - diffusivity lap u + rate (u^3 - u), in 1/s for u of no unit; diffusivity in m^2/s, rate in 1/s.
 
-    Raissi et al. 2019 (J. Comput. Phys. 378, 686), section 3.2.1, has diffusivity 1e-4 and rate 5.
+    Raissi et al. 2019 have diffusivity 1e-4 and rate 5.
     """
     return heat(x, u, diffusivity) + _column(rate) * (u**3 - u)
 
@@ -76,7 +79,7 @@ def korteweg_de_vries(
 ) -> Float[Tensor, "n 1"]:
     """u_t + steepening u u_x + dispersion u_xxx, in [u]/s; steepening in m/(s [u]), dispersion in m^3/s.
 
-    Raissi et al. 2019, section 4.2, has 1 and 0.0025 in it; the form with 6 and 1 is that of solitons.
+    Raissi et al. 2019 have 1 and 0.0025 in it; the form with 6 and 1 is that of solitons.
     """
     du = gradient(u[:, 0], x)
     u_xxx = derivative(du[:, 0], x, 0, 0)
@@ -89,7 +92,7 @@ def kuramoto_sivashinsky(
     """u_t + steepening u u_x + growth u_xx + damping u_xxxx, in [u]/s.
 
     steepening is in m/(s [u]), growth in m^2/s, damping in m^4/s. Wang, Sankaranarayanan & Perdikaris 2022
-    (arXiv:2203.07404, section 4.3) have 100/16, 100/16^2 and 100/16^4.
+    (arXiv:2203.07404) have 100/16, 100/16^2 and 100/16^4.
     """
     du = gradient(u[:, 0], x)
     u_xx = derivative(du[:, 0], x, 0)
@@ -104,7 +107,7 @@ def euler_beam_vibrating(
     """stiffness w_xxxx + mass w_tt - load, in N/m, of a beam's deflection w in m.
 
     stiffness E I in N m^2, mass a length in kg/m, load a length in N/m. (Timoshenko 1937, Vibration Problems in
-    Engineering, section 54.)
+    Engineering.)
     """
     du = gradient(u[:, 0], x)
     w_xxxx = derivative(du[:, 0], x, 0, 0, 0)

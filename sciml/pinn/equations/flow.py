@@ -1,11 +1,11 @@
 """Incompressible Navier-Stokes in two dimensions, steady and in time, with velocity and pressure as fields.
 
 Without unit, in lengths L, speeds U and pressures density U^2 of the problem, viscosity is 1 / Re; with units it is
-the kinematic one in m^2/s, speeds are in m/s and p is pressure over density, in m^2/s^2 (Batchelor 1967, section 3.3).
+the kinematic one in m^2/s, speeds are in m/s and p is pressure over density, in m^2/s^2 (Batchelor 1967).
 
 Shapes: n points; coordinates are x, y and, in time, t; fields are u, v and p; residuals are the momentum along x and
-y, then the divergence. Raissi et al. 2019 (J. Comput. Phys. 378, 686), section 4.1.1, have the same with lambda_1 = 1
-and lambda_2 = viscosity, `inertia` being lambda_1.
+y, then the divergence. Raissi et al. 2019 (J. Comput. Phys. 378, 686) have the same with lambda_1 = 1 and lambda_2 =
+viscosity, `inertia` being lambda_1.
 """
 
 from __future__ import annotations

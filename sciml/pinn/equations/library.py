@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from torch import Tensor
 
@@ -55,7 +55,7 @@ def find_equation(name: str) -> Equation:
         ) from error
     if not callable(found):
         raise UserError(f"The equation {name!r} needs to be a function, but is {type(found).__name__}.")
-    return found
+    return cast(Equation, found)
 
 
 def parameters_of(equation: Equation) -> tuple[str, ...]:

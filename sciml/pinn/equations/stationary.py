@@ -25,7 +25,7 @@ def helmholtz(
 ) -> Float[Tensor, "n 1"]:
     """lap u + wavenumber^2 u - source, in [u]/m^2, in any number of dimensions; wavenumber in 1/m.
 
-    Wang, Teng & Perdikaris 2021 (arXiv:2001.04536), section 3.1.
+    Wang, Teng & Perdikaris 2021 (arXiv:2001.04536).
     """
     return (laplacian(u[:, 0], x, range(x.shape[1])) + flat(wavenumber) ** 2 * u[:, 0] - flat(source))[:, None]
 
@@ -35,6 +35,6 @@ def euler_beam(
 ) -> Float[Tensor, "n 1"]:
     """stiffness w_xxxx - load, in N/m, of a beam's deflection w in m; stiffness E I in N m^2, load a length in N/m.
 
-    Gere & Timoshenko, Mechanics of Materials, section 9.4 (there with v for w, positive with the load).
+    Gere & Timoshenko, Mechanics of Materials; w is positive in the direction of the load.
     """
     return (flat(stiffness) * derivative(u[:, 0], x, 0, 0, 0, 0) - flat(load))[:, None]

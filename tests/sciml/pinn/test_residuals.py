@@ -62,4 +62,4 @@ def test_a_residual_without_a_value_names_its_place() -> None:
 
     with pytest.raises(UserError, match=r"`wall` is not finite at \[2.0, 0.5\] and 0 other points"):
         residuals(root, _network(), points, "wall")
-    assert math.isfinite(float(residuals(root, _network(), points[:2], "wall").sum()))
+    assert math.isfinite(float(residuals(root, _network(), points[:2], "wall").detach().sum()))

@@ -1,0 +1,1 @@
+"""Physics-informed networks from experiment files: equations, conditions, training, and verification by references."""

@@ -1,0 +1,206 @@
+"""How far trained fields are from a reference, what the equation leaves there, and what a conventional solver costs.
+
+Shapes: a grid has the points along each coordinate in their order; n points, d coordinates, f fields.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from sciml.core.catalogue import user_path
+from sciml.core.errors import UserError
+from sciml.pde.pinn.config import PinnExperiment
+from sciml.pde.pinn.places import of_place
+from sciml.pde.pinn.solvers import find_solver
+from sciml.pde.pinn.terms import EQUATION, EquationTerm, conditions
+from sciml.pde.references.timing import cheapest
+from sciml.pinn.residuals import residuals
+
+# along a coordinate for which an experiment asks for no other number
+POINTS = 101
+# of the networks' calls, to bound memory
+_AT_ONCE = 20_000
+# of the equation's residual, drawn anew for the evaluation
+_RESIDUAL_POINTS = 10_000
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """What fields should be.
+
+    Attributes:
+        grid: points along each coordinate.
+        values: [*grid, k] of the fields that are known.
+        fields: their names.
+        source: in words.
+    """
+
+    grid: dict[str, NDArray[np.float64]]
+    values: NDArray[np.float64]
+    fields: tuple[str, ...]
+    source: str
+
+
+def evaluation_grid(config: PinnExperiment) -> dict[str, NDArray[np.float64]]:
+    """Points along each coordinate, ends included."""
+    asked = {} if config.reference is None else config.reference.points
+    for name in asked:
+        if name not in config.space.coordinates:
+            raise UserError(f"`reference.points`: there is no coordinate `{name}`.")
+    return {
+        name: np.linspace(ends[0], ends[1], asked.get(name, POINTS)) for name, ends in config.space.coordinates.items()
+    }
+
+
+def find_reference(config: PinnExperiment) -> Reference | None:
+    """What the experiment names; None where it names nothing.
+
+    Raises:
+        UserError: a solver or field that is not there, a formula that is none, or a file that lacks what is needed.
+    """
+    given, space = config.reference, config.space
+    if given is None or not (given.solver or given.formula or given.file):
+        return None
+    grid = evaluation_grid(config)
+    if given.solver is not None:
+        solver = find_solver(given.solver)
+        values = solver.solve(grid, EquationTerm(config).numbers, {**solver.best, **given.settings})
+        return Reference(grid, values, tuple(space.fields[: values.shape[-1]]), solver.method)
+    if given.formula:
+        names = [name for name in space.fields if name in given.formula]
+        unknown = [name for name in given.formula if name not in space.fields]
+        if unknown:
+            raise UserError(f"`reference.formula`: there is no field `{unknown[0]}`.")
+        coordinates = list(space.coordinates)
+        x = torch.from_numpy(points_of(grid))
+        columns = [
+            of_place(given.formula[name], coordinates, config.exact.let, f"reference.formula.{name}")(x).numpy()
+            for name in names
+        ]
+        shape = [len(line) for line in grid.values()]
+        return Reference(grid, np.stack(columns, axis=1).reshape(*shape, -1), tuple(names), "exact solution")
+    return _from_file(config)
+
+
+def _from_file(config: PinnExperiment) -> Reference:
+    import xarray as xr
+
+    assert config.reference is not None
+    assert config.reference.file is not None
+    path, space = user_path(config.reference.file), config.space
+    try:
+        with xr.open_dataset(path) as data:
+            names = [name for name in space.fields if name in data]
+            missing = [name for name in space.coordinates if name not in data.coords]
+            if missing or not names:
+                raise UserError(
+                    f"{path}: needs coordinates {', '.join(space.coordinates)} and one of the fields "
+                    f"{', '.join(space.fields)}, but has {', '.join(map(str, data.variables))}."
+                )
+            ordered = data[names].transpose(*space.coordinates)
+            grid = {name: np.asarray(data[name], np.float64) for name in space.coordinates}
+            values = np.stack([np.asarray(ordered[name], np.float64) for name in names], axis=-1)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as a reference: {error}.") from error
+    return Reference(grid, values, tuple(names), path.name)
+
+
+def points_of(grid: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """All points of a grid, [n, d], the last coordinate fastest."""
+    return np.stack([axis.ravel() for axis in np.meshgrid(*grid.values(), indexing="ij")], axis=1)
+
+
+def fields_at(network: nn.Module, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The network's fields [n, f]."""
+    found = []
+    with torch.no_grad():
+        for part in torch.from_numpy(points).split(_AT_ONCE):
+            found.append(network(part).numpy())
+    return np.concatenate(found)
+
+
+def fields_on(network: nn.Module, grid: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """The network's fields [*grid, f]."""
+    return fields_at(network, points_of(grid)).reshape(*(len(line) for line in grid.values()), -1)
+
+
+def errors(found: NDArray[np.float64], reference: Reference, config: PinnExperiment) -> dict[str, float]:
+    """Relative L2 and largest errors of each field, of velocities and the like up to nothing else."""
+    scores: dict[str, float] = {}
+    for column, name in enumerate(reference.fields):
+        place = config.space.fields.index(name)
+        apart = found[..., place] - reference.values[..., column]
+        size = float(np.linalg.norm(reference.values[..., column]))
+        scores[f"{name}_relative_l2"] = float(np.linalg.norm(apart)) / size if size else math.nan
+        scores[f"{name}_largest_error"] = float(np.abs(apart).max())
+    return scores
+
+
+def residual_norms(config: PinnExperiment, network: Any) -> dict[str, float]:
+    """Root mean square of what each term leaves, on points of their own."""
+    generator = torch.Generator().manual_seed(config.train.seed + 1)
+    space = config.space
+    low, high = (torch.tensor(ends, dtype=torch.float64) for ends in (space.low, space.high))
+    x = low + (high - low) * torch.rand(_RESIDUAL_POINTS, len(low), dtype=torch.float64, generator=generator)
+    term = EquationTerm(config)
+    raw = {name: parameter.detach() for name, parameter in network.unknowns.items()}
+    found = residuals(lambda x, u: term(x, u, raw), network, x, EQUATION).detach()
+    scores = {f"{EQUATION}_rms": float(found.square().sum(dim=1).mean().sqrt())}
+    for condition in conditions(config):
+        x = condition.points(space, generator, space.low, space.high)
+        left = residuals(lambda x, u, c=condition: c.equation(x, u, {}), network, x, condition.name)
+        scores[f"{condition.name}_rms"] = float(
+            (left.detach() - condition.prescribed(x)).square().sum(dim=1).mean().sqrt()
+        )
+    return scores
+
+
+def drifts(
+    config: PinnExperiment, grid: Mapping[str, NDArray[np.float64]], fields: NDArray[np.float64]
+) -> dict[str, float]:
+    """The largest change in time of each integral that should be conserved, in units of its size at first.
+
+    Where that is zero, in units of the integral of the absolute value.
+    """
+    if config.reference is None or not config.reference.conserved or config.space.time is None:
+        return {}
+    names = [*config.space.coordinates, *config.space.fields]
+    values = torch.from_numpy(np.concatenate([points_of(grid), fields.reshape(-1, fields.shape[-1])], axis=1))
+    found: dict[str, float] = {}
+    for name, formula in config.reference.conserved.items():
+        density = of_place(formula, names, {}, f"reference.conserved.{name}")(values).numpy()
+        integral, size = density.reshape(fields.shape[:-1]), np.abs(density).reshape(fields.shape[:-1])
+        for coordinate in reversed(list(config.space.coordinates)[:-1]):
+            axis = list(config.space.coordinates).index(coordinate)
+            integral, size = (np.trapezoid(part, grid[coordinate], axis=axis) for part in (integral, size))
+        scale = abs(integral[0]) if abs(integral[0]) > 1e-6 * size[0] else size[0]
+        found[f"{name}_drift"] = float(np.abs(integral - integral[0]).max() / scale)
+    return found
+
+
+def conventional(config: PinnExperiment, reference: Reference, error: float) -> dict[str, Any] | None:
+    """What the conventional solver takes to be as accurate; None without one.
+
+    Returns:
+        seconds of the wall, the setting, and its own relative error; `missed` in words where no setting is as good.
+    """
+    if config.reference is None or config.reference.solver is None:
+        return None
+    solver, constants = find_solver(config.reference.solver), EquationTerm(config).numbers
+    started = time.perf_counter()
+    try:
+        found = cheapest(
+            lambda setting: solver.solve(reference.grid, constants, setting), reference.values, error, solver.settings
+        )
+    except UserError as missed:
+        return {"missed": str(missed), "seconds_tried": time.perf_counter() - started}
+    return {"method": solver.method, "setting": dict(found.setting), "seconds": found.seconds, "error": found.error}

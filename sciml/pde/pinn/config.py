@@ -1,0 +1,301 @@
+"""What an experiment of a physics-informed network says, every number checked when it is given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from sciml.core.catalogue import suggest
+from sciml.core.checks import Excluded, check_ranges
+from sciml.core.errors import UserError
+from sciml.train.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class DomainConfig:
+    """The `space:` part: where the equation holds, and what is sought there.
+
+    Attributes:
+        coordinates: name to its range, e.g. `{x: [-1, 1], t: [0, 1]}`; time is the last one, where there is time.
+        fields: names of what is sought, in the order in which the equation takes them.
+        time: name of the coordinate that is time, null for none.
+        periodic: coordinates along which all is periodic.
+        even: coordinates along which all fields mirror at the middle of a periodic range.
+        units: of coordinates, fields and constants; "1" where not given.
+    """
+
+    coordinates: dict[str, list[float]]
+    fields: list[str]
+    time: str | None = None
+    periodic: list[str] = field(default_factory=list)
+    even: list[str] = field(default_factory=list)
+    units: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, ends in self.coordinates.items():
+            if len(ends) != 2 or not ends[0] < ends[1]:
+                raise UserError(f"`space.coordinates.{name}` needs two numbers, the smaller one first, but is {ends}.")
+        if not self.coordinates or not self.fields:
+            raise UserError("`space` needs a coordinate and a field at least.")
+        if len({*self.coordinates, *self.fields}) < len(self.coordinates) + len(self.fields):
+            raise UserError("`space` has a name twice; coordinates and fields need names of their own.")
+        for name in (*self.periodic, *self.even, *([self.time] if self.time is not None else [])):
+            if name not in self.coordinates:
+                hint = suggest(name, self.coordinates) or f"there are {', '.join(self.coordinates)}."
+                raise UserError(f"`space`: there is no coordinate `{name}`; {hint}")
+        if self.time is not None and self.time != list(self.coordinates)[-1]:
+            raise UserError(f"`space.coordinates`: the time `{self.time}` needs to come last, as equations take it.")
+        if self.time in self.periodic:
+            raise UserError(f"`space.periodic`: the time `{self.time}` cannot be periodic.")
+        if not set(self.even) <= set(self.periodic):
+            raise UserError("`space.even` needs coordinates that are in `space.periodic` too.")
+        for name in self.units:
+            if name not in self.coordinates and name not in self.fields:
+                raise UserError(
+                    f"`space.units`: there is no `{name}`; {suggest(name, [*self.coordinates, *self.fields])}"
+                )
+
+    @property
+    def low(self) -> tuple[float, ...]:
+        return tuple(float(ends[0]) for ends in self.coordinates.values())
+
+    @property
+    def high(self) -> tuple[float, ...]:
+        return tuple(float(ends[1]) for ends in self.coordinates.values())
+
+    def unit(self, name: str) -> str:
+        """Of a coordinate or field."""
+        return self.units.get(name, "1")
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A constant of the equation that is to be found.
+
+    Attributes:
+        start: where the search begins.
+        positive: whether it is sought by its logarithm.
+    """
+
+    start: float
+    positive: bool = False
+
+    def __post_init__(self) -> None:
+        if self.positive and self.start <= 0:
+            raise UserError(f"a positive unknown needs a positive `start`, but it is {self.start}.")
+
+
+@dataclass(frozen=True)
+class EquationConfig:
+    """The `equation:` part.
+
+    Attributes:
+        name: one of the library, or `module.path:function` of your own.
+        constants: of the function: numbers, or formulas of the coordinates.
+        unknowns: of those, the ones that are to be found from observations.
+    """
+
+    name: str
+    constants: dict[str, float | str] = field(default_factory=dict)
+    unknowns: dict[str, Unknown] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in self.unknowns:
+            if name in self.constants:
+                raise UserError(f"`equation`: `{name}` is given and unknown at once. Leave one of the two out.")
+
+
+@dataclass(frozen=True)
+class ExactConfig:
+    """The `exact:` part: field = value + distance * network, so that conditions hold whatever the weights are.
+
+    Attributes:
+        let: names for parts of formulas, in their order.
+        value: of fields, a formula that meets the conditions; 0 where not given.
+        distance: of fields, a formula that is zero where conditions hold and only there; 1 where not given.
+    """
+
+    let: dict[str, float | str] = field(default_factory=dict)
+    value: dict[str, float | str] = field(default_factory=dict)
+    distance: dict[str, float | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ConditionConfig:
+    """One of the `conditions:`, which hold as well as training makes them.
+
+    Attributes:
+        at: coordinate to the place where it holds, e.g. `{t: 0}`; the others go over all of their range.
+        values: field or derivative (`u_x`, `u_xx`) to a formula.
+        weight: of the mean of its squares in the loss.
+        points: on which it is asked for.
+    """
+
+    at: dict[str, float]
+    values: dict[str, float | str]
+    weight: float = 1.0
+    points: int = 500
+
+    def __post_init__(self) -> None:
+        check_ranges("conditions", self, {"weight": (Excluded(0), math.inf), "points": (1, 1e7)})
+        if not self.at or not self.values:
+            raise UserError("a condition needs `at`, a coordinate and its value, and `values` of fields there.")
+
+
+@dataclass(frozen=True)
+class ObservationsConfig:
+    """The `observations:` part: what was measured, from a table with a column for each coordinate and some fields.
+
+    Attributes:
+        file: CSV whose first line names columns and units, as `x [m],t [s],u [m/s]`.
+        weight: of the mean square of its misfits in the loss, in units of the observed fields.
+        noise: standard deviation of an observation, which intervals of unknowns rest on; null takes it from the misfit.
+    """
+
+    file: Path
+    weight: float = 1.0
+    noise: float | None = None
+
+    def __post_init__(self) -> None:
+        check_ranges("observations", self, {"weight": (Excluded(0), math.inf), "noise": (Excluded(0), math.inf)})
+
+
+@dataclass(frozen=True)
+class SamplingConfig:
+    """The `sampling:` part: the points on which the equation is asked to hold.
+
+    Attributes:
+        points: at a time.
+        every: steps on the same points, which make an epoch.
+        method: residual (RAD, more of them where the residual is large), retain (R3, the worst stay), uniform.
+        candidates: for RAD, that many times the points are drawn from.
+        power: of the residual, in RAD's density.
+        floor: of RAD's density, in units of its mean; larger ones spread points.
+        validation: points that are the same for all of the training, to choose the best weights by.
+    """
+
+    points: int = 4000
+    every: int = 10
+    method: Literal["residual", "retain", "uniform"] = "residual"
+    candidates: int = 4
+    power: float = 1.0
+    floor: float = 1.0
+    validation: int = 2000
+
+    def __post_init__(self) -> None:
+        ranges: dict[str, tuple[float, float]] = {
+            "points": (1, 1e7),
+            "every": (1, 1e6),
+            "candidates": (1, 1000),
+            "power": (0, 10),
+            "floor": (0, 1e6),
+            "validation": (1, 1e7),
+        }
+        check_ranges("sampling", self, ranges)
+
+
+@dataclass(frozen=True)
+class WeightsConfig:
+    """The `weights:` part: how points and terms count in the loss.
+
+    Attributes:
+        decay: in time: squares at time t count exp(-decay (t - first time)), for equations that amplify early errors.
+        causal: tolerance of causal weights, by which later times wait for earlier ones; 0 for none.
+        slices: of time, for causal weights.
+        attention: whether points count more the longer their residual is large.
+        balance: gradient-norm gives all terms' gradients the same norm, ntk the same trace of the tangent kernel.
+    """
+
+    decay: float = 0.0
+    causal: float = 0.0
+    slices: int = 20
+    attention: bool = False
+    balance: Literal["none", "gradient-norm", "ntk"] = "none"
+
+    def __post_init__(self) -> None:
+        check_ranges("weights", self, {"decay": (0, 1e3), "causal": (0, 1e9), "slices": (1, 10_000)})
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """A constant of the equation that starts elsewhere, so that training begins on an easier problem.
+
+    Attributes:
+        start: at first; it goes geometrically to its value, or straight where one of both is not positive.
+        until: fraction of the training at which it is there.
+    """
+
+    start: float
+    until: float = 0.2
+
+    def __post_init__(self) -> None:
+        check_ranges("curriculum", self, {"until": (Excluded(0), 1)})
+
+
+@dataclass(frozen=True)
+class ReferenceConfig:
+    """The `reference:` part: what the trained fields are compared with.
+
+    Attributes:
+        solver: one of the conventional solvers of sciml, which is timed as well.
+        settings: of the solver.
+        formula: or, for each field, an exact solution.
+        file: or a netCDF with the fields on a grid of the coordinates.
+        points: along each coordinate, of the grid on which both are compared.
+        conserved: name to a formula of fields and coordinates whose integral over space should not change in time.
+    """
+
+    solver: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    formula: dict[str, float | str] = field(default_factory=dict)
+    file: Path | None = None
+    points: dict[str, int] = field(default_factory=dict)
+    conserved: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("solver", "formula", "file") if getattr(self, name)]
+        if len(given) > 1:
+            raise UserError(f"`reference` needs one of solver, formula and file, but has {' and '.join(given)}.")
+        if any(number < 2 for number in self.points.values()):
+            raise UserError("`reference.points` needs two points along each coordinate at least.")
+
+
+@dataclass(frozen=True)
+class PinnExperiment:
+    """An experiment on a physics-informed network; `config_class` has one kind for each architecture."""
+
+    space: DomainConfig
+    equation: EquationConfig
+    model: Any
+    exact: ExactConfig = field(default_factory=ExactConfig)
+    conditions: dict[str, ConditionConfig] = field(default_factory=dict)
+    observations: ObservationsConfig | None = None
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    weights: WeightsConfig = field(default_factory=WeightsConfig)
+    curriculum: dict[str, Ramp] = field(default_factory=dict)
+    windows: int = 1
+    reference: ReferenceConfig | None = None
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+    def __post_init__(self) -> None:
+        check_ranges("experiment", self, {"windows": (1, 1000)})
+        if self.windows > 1 and self.space.time is None:
+            raise UserError("`windows` cuts the time into parts, but `space.time` names none.")
+        for name in self.curriculum:
+            constant = self.equation.constants.get(name)
+            if not isinstance(constant, (int, float, str)):
+                raise UserError(
+                    f"`curriculum.{name}` needs a constant of the equation, but there are "
+                    f"{', '.join(self.equation.constants) or 'none'}."
+                )
+        self._check_names("exact.value", self.exact.value)
+        self._check_names("exact.distance", self.exact.distance)
+
+    def _check_names(self, key: str, formulas: Mapping[str, Any]) -> None:
+        for name in formulas:
+            if name not in self.space.fields:
+                hint = suggest(name, self.space.fields) or f"there are {', '.join(self.space.fields)}."
+                raise UserError(f"`{key}`: there is no field `{name}`; {hint}")

@@ -1,0 +1,209 @@
+"""The pinn domain: from an experiment's configuration to a problem for the trainer, and from a run to scores.
+
+Called by the command line for `domain: pinn`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sciml.core.architectures import architecture_of, experiment_class
+from sciml.core.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from sciml.core.config import parse
+from sciml.core.errors import UserError
+from sciml.core.runs import Run, write_json
+from sciml.pde.pinn.comparison import (
+    conventional,
+    drifts,
+    errors,
+    evaluation_grid,
+    fields_on,
+    find_reference,
+    residual_norms,
+)
+from sciml.pde.pinn.config import PinnExperiment
+from sciml.pde.pinn.network import PinnNetwork
+from sciml.pde.pinn.observations import read_observations
+from sciml.pde.pinn.predicting import predict_table
+from sciml.pde.pinn.solvers import find_solver
+from sciml.pde.pinn.terms import EQUATION, contradictions
+from sciml.pde.pinn.training import Epochs, PinnTraining
+from sciml.pinn.networks import NETWORKS
+from sciml.pinn.residuals import residuals
+from sciml.pinn.sampling import latin_points
+from sciml.train.problem import Problem
+
+logger = logging.getLogger(__name__)
+
+DOMAIN = "pinn"
+# the one split that a run is scored on: the whole of space and time
+SOLUTION = "solution"
+NEXT = "sciml report {run}"
+
+
+def config_class(raw: Mapping[str, Any]) -> type[PinnExperiment]:
+    """The dataclass whose `model` has the fields of the architecture that `raw` names.
+
+    Raises:
+        UserError: no model, or an architecture that is not among NETWORKS.
+    """
+    return experiment_class(PinnExperiment, NETWORKS, raw, "pinn-mlp")
+
+
+def build(config: PinnExperiment) -> Problem:
+    """The network with fresh weights, and its equations, conditions and observations.
+
+    Raises:
+        UserError: an equation, formula, condition or table that is wrong, and how.
+    """
+    torch.manual_seed(config.train.seed)
+    network = PinnNetwork(config)
+    observations = None if config.observations is None else read_observations(config.observations, config.space)
+    if config.equation.unknowns and observations is None:
+        raise UserError("`equation.unknowns` needs `observations` that they can be found from.")
+    if config.reference is not None and config.reference.solver is not None:
+        find_solver(config.reference.solver)  # a mistake shows now and not after the training
+    for words in contradictions(config):
+        logger.warning("%s Training will settle between the two.", words)
+    training = PinnTraining(config, network, observations)
+    return Problem(
+        network=network,
+        loss=training,
+        metrics=_Metrics(config, training),
+        train_data=Epochs(training.steps_an_epoch, config.sampling.points),
+        validation_data=Epochs(1, config.sampling.validation),
+        validation_loss=lambda metrics: metrics["residual_rmse"],
+        on_progress=training.on_progress,
+        state=training,
+        second_order=training.second_order,
+        metadata={
+            "domain": DOMAIN,
+            "architecture": architecture_of(config.model, NETWORKS),
+            "model": asdict(config.model),
+            "equation": config.equation.name,
+            "units": {name: config.space.unit(name) for name in (*config.space.coordinates, *config.space.fields)},
+        },
+    )
+
+
+class _Metrics:
+    """The residual on points of its own, of all windows, with the equation's constants as they are in the end."""
+
+    def __init__(self, config: PinnExperiment, training: PinnTraining) -> None:
+        generator = torch.Generator().manual_seed(config.train.seed + 1)
+        self.training, self.weights = training, config.weights
+        self.points = latin_points(training.box, config.sampling.validation, generator)
+        self.start = config.space.low[-1]
+
+    def __call__(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
+        training = self.training
+        kept, training.equation.fraction_done = training.equation.fraction_done, 1.0
+        raw = {name: parameter.detach() for name, parameter in training.network.unknowns.items()}
+        try:
+            found = residuals(lambda x, u: training.equation(x, u, raw), network, self.points, EQUATION).detach()
+        finally:
+            training.equation.fraction_done = kept
+        weights = torch.exp(-self.weights.decay * (self.points[:, -1] - self.start))
+        square = (weights * found.square().sum(dim=1)).sum()
+        for term in training.condition_terms(network):
+            left = residuals(lambda x, u, t=term: t.equation(x, u, raw), network, term.points, term.name).detach()
+            left = left if term.targets is None else left - term.targets
+            share = (term.weights * left.square().sum(dim=1)).mean()
+            square = square + share * len(self.points)
+        metrics = {"residual_rmse": (square, torch.tensor(float(len(self.points)), dtype=torch.float64))}
+        one = torch.tensor(1.0, dtype=torch.float64)
+        for name, value in training.network.values_of_unknowns().items():
+            metrics[name] = (torch.tensor(value, dtype=torch.float64), one)
+        return metrics
+
+
+# ------------------------------------------------------------------------------------------------------------- verbs
+
+
+def evaluate(run: Run, data: Path | None) -> dict[str, Any]:
+    """Scores of the best weights: errors against the reference, residuals, drifts, and a conventional solver's time.
+
+    Writes metrics.json and predictions/solution.safetensors into the run.
+
+    Raises:
+        UserError: `data` is no netCDF with the fields and coordinates of the experiment.
+    """
+    config = config_of(run)
+    if data is not None:
+        from dataclasses import replace
+
+        from sciml.pde.pinn.config import ReferenceConfig
+
+        config = replace(config, reference=ReferenceConfig(file=data))
+    network = load_network(run, config)
+    reference = find_reference(config)
+    grid = evaluation_grid(config) if reference is None else reference.grid
+    found = fields_on(network, grid)
+    scores: dict[str, Any] = {} if reference is None else errors(found, reference, config)
+    scores |= residual_norms(config, network)
+    scores |= drifts(config, grid, found)
+    scores |= network.values_of_unknowns()
+    split: dict[str, Any] = {"all": scores}
+    if reference is not None:
+        worst = max(scores[f"{name}_relative_l2"] for name in reference.fields)
+        solver = conventional(config, reference, worst)
+        split["reference"] = reference.source
+        if solver is not None:
+            split["conventional"] = solver
+            if "seconds" in solver:
+                scores["conventional_solver_seconds"] = solver["seconds"]
+        if "seconds" in run.record():
+            scores["training_seconds"] = run.record()["seconds"]
+    name = SOLUTION if data is None else data.stem
+    tensors = {f"coordinates/{axis}": torch.from_numpy(line) for axis, line in grid.items()}
+    tensors["prediction"] = torch.from_numpy(found)
+    if reference is not None:
+        tensors["reference"] = torch.from_numpy(reference.values)
+    fields = [] if reference is None else list(reference.fields)
+    save_checkpoint(run.predictions(name), tensors, {"fields": config.space.fields, "reference_fields": fields})
+    write_json(run.metrics_file, {"splits": {**run.scores(), name: split}})
+    return {name: split}
+
+
+def predict(run: Run, source: Path, output: Path) -> str:
+    """Writes the fields at the points of a table.
+
+    Raises:
+        UserError: a table without the coordinates, or an output that cannot be written.
+    """
+    config = config_of(run)
+    return predict_table(config, load_network(run, config), source, output)
+
+
+def report(run: Run) -> Path:
+    """Writes report.html into the run."""
+    from sciml.pde.pinn.report import write_report
+
+    return write_report(run, config_of(run))
+
+
+def config_of(run: Run) -> PinnExperiment:
+    """What the run was set up by."""
+    raw = run.config()
+    return parse(config_class(raw), raw, str(run.config_file))
+
+
+def load_network(run: Run, config: PinnExperiment) -> PinnNetwork:
+    """The network of a run with its best weights.
+
+    Raises:
+        UserError: no checkpoint there, or not one of this domain with weights that fit and are finite.
+    """
+    tensors, metadata = load_checkpoint(run.best)
+    if metadata.get("domain") != DOMAIN:
+        raise UserError(f"{run.best}: a physics-informed network is needed, but it is of {metadata.get('domain')!r}.")
+    network = PinnNetwork(config).to(torch.float64)
+    load_weights(network, tensors, run.best)
+    return network.eval()

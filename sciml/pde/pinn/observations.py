@@ -1,0 +1,127 @@
+"""Measured values at points, from a table whose first line names columns and units.
+
+Shapes: n points, d coordinates, k observed fields.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sciml.core.catalogue import user_path
+from sciml.core.errors import UserError
+from sciml.core.units import conversion_factor
+from sciml.pde.pinn.config import DomainConfig, ObservationsConfig
+from sciml.pinn.system import Term
+
+OBSERVATIONS = "observations"
+_HEADER = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\[(.*)\])?\s*")
+
+
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """What was measured.
+
+    Attributes:
+        points: [n, d].
+        values: [n, k].
+        fields: places of the observed fields among all.
+        weight: of their term in the loss.
+    """
+
+    points: Tensor
+    values: Tensor
+    fields: tuple[int, ...]
+    weight: float
+
+    def terms(self, low: Sequence[float], high: Sequence[float]) -> list[Term]:
+        """The misfit of those between low and high; none where there are none."""
+        inside = ((self.points >= torch.tensor(low)) & (self.points <= torch.tensor(high))).all(dim=1)
+        if not inside.any():
+            return []
+        x = self.points[inside]
+        weights = torch.full((len(x),), self.weight, dtype=torch.float64)
+        return [Term(OBSERVATIONS, self._observed, x, weights, self.values[inside])]
+
+    def _observed(self, x: Tensor, u: Tensor, unknowns: Mapping[str, Tensor]) -> Tensor:
+        return u[:, list(self.fields)]
+
+
+def read_observations(config: ObservationsConfig, space: DomainConfig) -> Observations:
+    """The table of an experiment.
+
+    Raises:
+        UserError: a file that is not there, lacks a column or a unit, has a unit of another dimension, an entry that is
+            no number, or a point outside of the box.
+    """
+    path = user_path(config.file)
+    points, columns = read_table(path, space, list(space.coordinates))
+    observed = [name for name in space.fields if name in columns]
+    if not observed:
+        raise UserError(f"{path}: a column of a field is needed ({', '.join(space.fields)}), but there is none.")
+    values = np.stack([columns[name] for name in observed], axis=1)
+    low, high = np.array(space.low), np.array(space.high)
+    slack = 1e-9 * (high - low)
+    outside = ((points < low - slack) | (points > high + slack)).any(axis=1)
+    if outside.any():
+        row = int(outside.argmax())
+        raise UserError(
+            f"{path}, line {row + 2}: the point {points[row].tolist()} is outside of `space.coordinates`"
+            f"{f', and so are {outside.sum() - 1} others' if outside.sum() > 1 else ''}."
+        )
+    return Observations(
+        torch.from_numpy(np.clip(points, low, high)),
+        torch.from_numpy(values),
+        tuple(space.fields.index(name) for name in observed),
+        config.weight,
+    )
+
+
+def read_table(path: Path, space: DomainConfig, needed: Sequence[str]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The columns that are needed as [n, number], and all by name, in the experiment's units.
+
+    Raises:
+        UserError: as `read_observations`.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.reader(file) if row]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read as a table: {error}.") from error
+    if len(rows) < 2:
+        raise UserError(f"{path}: a first line with names and units and a line of numbers at least are needed.")
+    known, columns = {*space.coordinates, *space.fields}, {}
+    for place, header in enumerate(rows[0]):
+        match = _HEADER.fullmatch(header)
+        if match is None or match[1] not in known:
+            continue
+        name, unit = match[1], match[2]
+        wanted = space.unit(name)
+        if unit is None and wanted != "1":
+            raise UserError(f"{path}: the column `{name}` has no unit. Write `{name} [{wanted}]` in the first line.")
+        factor = 1.0 if unit in (None, "1", "", wanted) else conversion_factor(unit, wanted)
+        columns[name] = factor * np.array([_number(path, line, row, place) for line, row in enumerate(rows[1:], 2)])
+    missing = [name for name in needed if name not in columns]
+    if missing:
+        raise UserError(f"{path}: needs columns {', '.join(needed)}, but has no {', '.join(missing)}.")
+    return np.stack([columns[name] for name in needed], axis=1), columns
+
+
+def _number(path: Path, line: int, row: Sequence[str], place: int) -> float:
+    try:
+        value = float(row[place])
+    except (IndexError, ValueError):
+        found = repr(row[place]) if place < len(row) else "nothing"
+        raise UserError(
+            f"{path}, line {line}: a number is needed in column {place + 1}, but there is {found}."
+        ) from None
+    if not np.isfinite(value):
+        raise UserError(f"{path}, line {line}: a finite number is needed in column {place + 1}, but it is {value}.")
+    return value

@@ -1,0 +1,130 @@
+"""The conventional solvers that an experiment may name as its reference, each in a best setting and in cheaper ones.
+
+Shapes: a grid has the points along each coordinate in their order; f fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sciml.core.catalogue import suggest
+from sciml.core.errors import UserError
+from sciml.pde.references import exact
+from sciml.pde.references.burgers import burgers_cole_hopf
+from sciml.pde.references.cavity import solve_cavity
+from sciml.pde.references.evolution import (
+    allen_cahn,
+    korteweg_de_vries,
+    kuramoto_sivashinsky,
+    kuramoto_sivashinsky_chaotic,
+)
+from sciml.pde.references.spectral import PeriodicEquation, spectral_evolution
+
+Grid = Mapping[str, NDArray[np.float64]]
+# coordinates, constants of the equation and a setting to fields on the grid [*grid, f]
+Solve = Callable[[Grid, Mapping[str, float], Mapping[str, Any]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Solver:
+    """A conventional solver.
+
+    Attributes:
+        solve: what it gives; time is the last coordinate.
+        best: the setting of the reference.
+        settings: from the cheapest on, for the time that an accuracy takes.
+        method: in words.
+    """
+
+    solve: Solve
+    best: Mapping[str, Any]
+    settings: Sequence[Mapping[str, Any]]
+    method: str
+
+
+def _history(function: Callable[..., NDArray[np.float64]], names: Sequence[str]) -> Solve:
+    """Of a solver of x and t that gives [t, x]."""
+
+    def solve(grid: Grid, constants: Mapping[str, float], setting: Mapping[str, Any]) -> NDArray[np.float64]:
+        x, t = grid.values()
+        given = {name: constants[name] for name in names if name in constants}
+        return function(x, t, **given, **setting).T[..., None]
+
+    return solve
+
+
+def _burgers(grid: Grid, constants: Mapping[str, float], setting: Mapping[str, Any]) -> NDArray[np.float64]:
+    x, t = grid.values()
+    viscosity = constants["viscosity"]
+    if not setting:
+        return burgers_cole_hopf(x, t, viscosity).T[..., None]
+    equation = PeriodicEquation(
+        -1.0, 1.0, lambda x: -np.sin(np.pi * x), lambda k: -viscosity * k**2 + 0j, flux=lambda u: u**2 / 2
+    )
+    return spectral_evolution(equation, x, t, **setting).T[..., None]
+
+
+def _cavity(grid: Grid, constants: Mapping[str, float], setting: Mapping[str, Any]) -> NDArray[np.float64]:
+    x, y = np.meshgrid(*grid.values(), indexing="ij")
+    flow = solve_cavity(1 / constants["viscosity"], **setting)
+    return flow.velocity(np.stack([x.ravel(), y.ravel()], axis=1)).reshape(*x.shape, 2)
+
+
+def _steps(*settings: tuple[int, float]) -> list[dict[str, Any]]:
+    return [{"points": points, "step": step} for points, step in settings]
+
+
+_SPECTRAL = "Fourier modes, ETDRK4"
+SOLVERS: dict[str, Solver] = {
+    "burgers": Solver(
+        _burgers,
+        {},
+        _steps((256, 0.01), (256, 0.005), (512, 0.005), (512, 0.0025), (1024, 0.0025), (1024, 0.001), (2048, 0.0005)),
+        f"{_SPECTRAL}, against the transform of Cole and Hopf",
+    ),
+    "allen-cahn": Solver(
+        _history(allen_cahn, ("diffusivity", "rate")),
+        {},
+        _steps((128, 0.01), (256, 0.01), (256, 0.005), (512, 0.005), (512, 0.0025), (1024, 0.001), (1024, 5e-4)),
+        _SPECTRAL,
+    ),
+    "kdv": Solver(
+        _history(korteweg_de_vries, ("steepening", "dispersion")),
+        {},
+        _steps((64, 0.01), (64, 0.005), (128, 0.005), (128, 0.0025), (128, 0.001), (256, 5e-4), (256, 2.5e-4)),
+        _SPECTRAL,
+    ),
+    "kuramoto-sivashinsky": Solver(
+        _history(kuramoto_sivashinsky, ("steepening", "growth", "damping")),
+        {},
+        _steps((64, 0.01), (64, 0.005), (128, 0.0025), (128, 0.001), (256, 5e-4)),
+        _SPECTRAL,
+    ),
+    "kuramoto-sivashinsky-chaotic": Solver(
+        _history(kuramoto_sivashinsky_chaotic, ()),
+        {},
+        _steps((64, 0.005), (128, 0.0025), (128, 0.001), (256, 5e-4), (256, 2.5e-4)),
+        _SPECTRAL,
+    ),
+    "advection": Solver(_history(exact.advection, ("speed",)), {}, [{}], "the exact solution"),
+    "cavity": Solver(
+        _cavity,
+        {"points": 81},
+        [{"points": points} for points in (17, 21, 25, 29, 33, 41, 49, 57, 65)],
+        "Newton's method on Chebyshev points",
+    ),
+}
+
+
+def find_solver(name: str) -> Solver:
+    """A solver by name. Raises UserError with the nearest name."""
+    if name not in SOLVERS:
+        raise UserError(
+            f"`reference.solver`: there is no {name!r}; {suggest(name, SOLVERS) or 'there are ' + ', '.join(SOLVERS)}"
+        )
+    return SOLVERS[name]

@@ -1,0 +1,278 @@
+"""What a physics-informed network is trained on: point sets that follow the residual, window after window.
+
+Shapes: n points, d coordinates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.optim import Optimizer
+
+from sciml.core.errors import UserError
+from sciml.pde.pinn.config import PinnExperiment
+from sciml.pde.pinn.network import PinnNetwork
+from sciml.pde.pinn.observations import Observations
+from sciml.pde.pinn.terms import EQUATION, EquationTerm, conditions
+from sciml.pinn.constraints import HardConstraint
+from sciml.pinn.embeddings import Box
+from sciml.pinn.least_squares import LevenbergMarquardt
+from sciml.pinn.nested import NestedSystem
+from sciml.pinn.networks import MLP
+from sciml.pinn.quasi_newton import DenseQuasiNewton, LimitedQuasiNewton
+from sciml.pinn.sampling import by_residual, latin_points, retain_and_release
+from sciml.pinn.system import JetSystem, Term
+from sciml.pinn.weighting import causal_point_weights, gradient_norm_weights, ntk_weights, residual_attention
+from sciml.train.config import SECOND_ORDER
+
+# the first damping of Levenberg and Marquardt's method, in each window
+DAMPING = 1e-2
+# of each term, to balance by, and how much of the balance before is kept
+_BALANCE_POINTS, _BALANCE_KEPT = 500, 0.9
+
+
+class Epochs:
+    """Batches without data: an epoch is as many steps as are made on the same points."""
+
+    def __init__(self, steps: int, points: int) -> None:
+        self.steps, self.points = steps, points
+
+    def __len__(self) -> int:
+        return self.points
+
+    def batches_per_epoch(self, batch_size: int, world: int, /) -> int:
+        return self.steps
+
+    def batches(
+        self, batch_size: int, /, *, seed: int, epoch: int, rank: int, world: int, start: int, shuffle: bool
+    ) -> Iterable[tuple[Any, int]]:
+        """The numbers of steps, of which the first of an epoch asks for fresh points."""
+        return (({"step": torch.tensor(step)}, 1) for step in range(start, self.steps))
+
+
+class PinnTraining:
+    """The loss of an experiment, and the points that it is computed on.
+
+    Attributes:
+        equation: with its constants, some of which may be on their way.
+        window: the part of the time that is trained now.
+    """
+
+    def __init__(self, config: PinnExperiment, network: PinnNetwork, observations: Observations | None) -> None:
+        self.config, self.network, self.observations = config, network, observations
+        self.equation = EquationTerm(config)
+        self.conditions = conditions(config)
+        self.window = 0
+        self.generator = Generator().manual_seed(config.train.seed)
+        self.points: dict[str, Tensor] = {}
+        self.attention: Tensor | None = None
+        self.balance: dict[str, float] = {}
+        self.optimizer: LevenbergMarquardt | None = None
+        self.box = Box(config.space.low, config.space.high)
+        self.system = self._make_system()
+
+    @property
+    def steps_an_epoch(self) -> int:
+        """Of the optimiser; a quasi-Newton one makes all its iterations on the same points in a single step."""
+        kind = self.config.train.optimizer
+        return 1 if kind in SECOND_ORDER and kind != "levenberg-marquardt" else self.config.sampling.every
+
+    def condition_terms(self, network: nn.Module) -> list[Term]:
+        """The conditions and observations of all windows, on points that stay the same."""
+        generator = Generator().manual_seed(self.config.train.seed + 2)
+        low, high = self.config.space.low, self.config.space.high
+        return [
+            *self._of_conditions({c.name: c.points(self.config.space, generator, low, high) for c in self.conditions}),
+            *self._observed(low, high),
+        ]
+
+    # ------------------------------------------------------------------------------------------ what the trainer asks
+
+    def on_progress(self, fraction_done: float) -> None:
+        """Hears the fraction of the training that is done: which window it is, and how far its curriculum."""
+        count = self.config.windows
+        window = min(int(fraction_done * count), count - 1)
+        self.equation.fraction_done = fraction_done * count - window
+        if window != self.window:
+            self._enter(window)
+
+    def __call__(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The loss and its terms; its gradient is exact, whichever way it was computed."""
+        if not self.points or int(batch["step"]) == 0:
+            self._draw()
+        elif not self.system.terms:  # a run that goes on
+            self.system.set_terms(self._terms())
+        self._follow_residuals()
+        if isinstance(self.optimizer, LevenbergMarquardt):  # which needs no gradient
+            losses = self.system.losses()
+            total = torch.tensor(sum(losses.values()), dtype=torch.float64, requires_grad=True)
+        else:
+            losses, slopes = self.system.gradient()
+            total = _with_gradient(sum(losses.values()), self.system.parameters, slopes)
+        named = {name: torch.tensor(loss, dtype=torch.float64) for name, loss in losses.items()}
+        return {"loss": total, **named} if len(named) > 1 or EQUATION not in named else {"loss": total}
+
+    def second_order(self, name: str) -> Optimizer:
+        """One of SECOND_ORDER."""
+        assert name in SECOND_ORDER
+        if name == "levenberg-marquardt":
+            if not isinstance(self.system, JetSystem):
+                raise UserError(
+                    "`train.optimizer: levenberg-marquardt` needs `model.architecture: mlp` without `factorised`, with "
+                    "the activation tanh or sin. Take ssbroyden for other networks."
+                )
+            self.optimizer = LevenbergMarquardt(self.system, DAMPING)
+            return self.optimizer
+        if self.config.windows > 1:
+            raise UserError(f"`windows` goes with levenberg-marquardt, adam and the like, not with {name}.")
+        kind = LimitedQuasiNewton if name in ("limited-ssbroyden", "l-bfgs") else DenseQuasiNewton
+        update = {"limited-ssbroyden": "ssbroyden", "l-bfgs": "bfgs"}.get(name, name)
+        return kind(self.system.parameters, update=update, iterations=self.config.sampling.every)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that changes on the way beside the network."""
+        return {
+            "window": self.window,
+            "generator": self.generator.get_state(),
+            "points": self.points,
+            "attention": self.attention,
+            "balance": self.balance,
+        }
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        """The inverse; the points are taken when the first step asks for the loss."""
+        if state["window"] != self.window:
+            self._enter(state["window"])
+        self.generator.set_state(state["generator"])
+        self.points, self.attention, self.balance = state["points"], state["attention"], state["balance"]
+
+    # --------------------------------------------------------------------------------------------------------- points
+
+    def _make_system(self) -> JetSystem | NestedSystem:
+        model = self._model()
+        inner = model.network
+        if isinstance(inner, MLP) and inner.has_jets:
+            return JetSystem(model, self.network.unknowns, [])
+        return NestedSystem(model, self.network.unknowns, [])
+
+    def _model(self) -> HardConstraint:
+        model = self.network.windows[self.window]
+        assert isinstance(model, HardConstraint)
+        return model
+
+    def _enter(self, window: int) -> None:
+        self.window = window
+        self.points, self.attention = {}, None
+        self.system = self._make_system()
+        if self.optimizer is not None:
+            assert isinstance(self.system, JetSystem)
+            self.optimizer.take(self.system, DAMPING)
+
+    def _draw(self) -> None:
+        """Fresh points, those of the equation where its residual is large."""
+        sampling, low, high = self.config.sampling, *self.network.window_box(self.window)
+        box = Box(low, high)
+        n = sampling.points
+        old = self.points.get(EQUATION)
+        fresh = {c.name: c.points(self.config.space, self.generator, low, high) for c in self.conditions}
+        inside = latin_points(box, n, self.generator)
+        if old is not None and sampling.method == "residual":
+            candidates = latin_points(box, n * sampling.candidates, self.generator)
+            sizes = self._sizes(candidates)
+            inside = by_residual(candidates, sizes, n, self.generator, sampling.power, sampling.floor)
+        elif old is not None and sampling.method == "retain":
+            inside = retain_and_release(old, self._sizes(old), inside)
+        self.points = {EQUATION: inside, **fresh}
+        self.attention = torch.ones(n, dtype=torch.float64) if self.config.weights.attention else None
+        self.system.set_terms(self._terms())
+        self.system.set_terms(self._balanced())
+
+    def _terms(self) -> list[Term]:
+        low, high = self.network.window_box(self.window)
+        inside = self.points[EQUATION]
+        terms = [Term(EQUATION, self.equation, inside, self._decay(inside))]
+        terms += [*self._of_conditions(self.points), *self._observed(low, high)]
+        return [replace(term, weights=term.weights * self.balance.get(term.name, 1.0)) for term in terms]
+
+    def _of_conditions(self, points: Mapping[str, Tensor]) -> list[Term]:
+        terms = []
+        for condition in self.conditions:
+            x = points[condition.name]
+            if len(x):
+                size = torch.full((len(x),), condition.config.weight, dtype=torch.float64)
+                terms.append(Term(condition.name, condition.equation, x, size, condition.prescribed(x)))
+        return terms
+
+    def _observed(self, low: Sequence[float], high: Sequence[float]) -> list[Term]:
+        return [] if self.observations is None else self.observations.terms(low, high)
+
+    def _decay(self, x: Tensor) -> Tensor:
+        start = self.config.space.low[-1]
+        return torch.exp(-self.config.weights.decay * (x[:, -1] - start))
+
+    def _balanced(self) -> list[Term]:
+        """The terms, with weights that make their gradients or tangent kernels alike."""
+        kind = self.config.weights.balance
+        terms = self._terms()
+        if kind == "none" or len(terms) < 2:
+            return terms
+        nested = NestedSystem(self._model(), self.network.unknowns, [])
+        few = [_first(term, _BALANCE_POINTS) for term in self._unbalanced()]
+        residuals: list[Tensor] = [nested.residuals(term) for term in few]
+        if kind == "ntk":
+            found = ntk_weights(residuals, nested.parameters, self.generator)
+        else:
+            squares = [(t.weights * r.square().sum(dim=1)).mean() for t, r in zip(few, residuals, strict=True)]
+            found = gradient_norm_weights(squares, nested.parameters)
+        for term, weight in zip(few, found.tolist(), strict=True):
+            old = self.balance.setdefault(term.name, weight)
+            self.balance[term.name] = _BALANCE_KEPT * old + (1 - _BALANCE_KEPT) * weight
+        return self._terms()
+
+    def _unbalanced(self) -> list[Term]:
+        kept, self.balance = self.balance, {}
+        terms = self._terms()
+        self.balance = kept
+        return terms
+
+    def _follow_residuals(self) -> None:
+        """Weights of the equation's points by what is left there: causal ones and attention."""
+        weights, inside = self.config.weights, self.points[EQUATION]
+        if not weights.causal and self.attention is None:
+            return
+        sizes = self.system.residual_sizes(EQUATION)
+        count = self._decay(inside) * self.balance.get(EQUATION, 1.0)
+        if self.attention is not None:
+            self.attention = residual_attention(self.attention, sizes)
+            count = count * self.attention.square()
+        if weights.causal:
+            low, high = self.network.window_box(self.window)
+            count = count * causal_point_weights(
+                inside[:, -1], sizes, weights.slices, weights.causal, low[-1], high[-1]
+            )
+        self.system.weigh(EQUATION, count)
+
+    def _sizes(self, points: Tensor) -> Tensor:
+        """How large the equation's residual is."""
+        self.system.set_terms([Term(EQUATION, self.equation, points, torch.ones(len(points), dtype=torch.float64))])
+        return self.system.residual_sizes(EQUATION)
+
+
+def _first(term: Term, n: int) -> Term:
+    targets = None if term.targets is None else term.targets[:n]
+    return replace(term, points=term.points[:n], weights=term.weights[:n], targets=targets)
+
+
+def _with_gradient(loss: float, parameters: list[Tensor], slopes: Tensor) -> Tensor:
+    """The loss as a scalar whose backward pass gives these slopes."""
+    start, total = 0, torch.tensor(loss, dtype=torch.float64)
+    for parameter in parameters:
+        mine = slopes[start : start + parameter.numel()].view_as(parameter)
+        start += parameter.numel()
+        product = (parameter * mine).sum()
+        total = total + (product - product.detach())
+    return total

@@ -1,0 +1,1 @@
+"""Solutions that physics-informed networks are verified against: exact ones, and solvers with a stated accuracy."""
