@@ -23,6 +23,14 @@ _UNITS = {
     "m_s": "m/s",
     "pa": "Pa",
 }
+# of scores whose units come with them: how a name ends -> how that is written
+_ENDINGS = {
+    "_relative_l2": " relative L2 error",
+    "_largest_error": " largest error",
+    "_rms": " residual RMS",
+    "_drift": " relative drift",
+    "_seconds": " time",
+}
 
 
 def print_scores(scores: Mapping[str, Any], title: str) -> None:
@@ -30,13 +38,17 @@ def print_scores(scores: Mapping[str, Any], title: str) -> None:
 
     Args:
         scores: split -> {"all": {score: value}, "groups": {group: {...}}, "baseline": {...}}, as metrics.json has them
-            under "splits"; several baselines are under "baselines" by name.
+            under "splits"; several baselines are under "baselines" by name. Where names of scores do not say their
+            units, {"units": {score: unit}} does, and all that it names are printed.
         title: what stands above each table, before the split's name.
     """
     from rich.console import Console
 
     console = Console()
     for split, parts in scores.get("splits", scores).items():
+        if parts.get("units"):
+            console.print(_plain_table(f"{title}, {split}", parts["all"], parts["units"]))
+            continue
         groups = parts.get("groups", {}) if len(parts.get("groups", {})) > 1 else {}
         table = _table(f"{title}, {split} split", parts, groups)
         if console.measure(table, options=console.options.update(max_width=10_000)).maximum > console.width:
@@ -61,6 +73,23 @@ def _table(title: str, parts: Mapping[str, Any], groups: Mapping[str, Any]) -> T
             name = f"{_QUANTITIES.get(quantity, quantity.replace('_', ' '))} {kind}"
             name += f" ({_UNITS.get(unit, unit)})" if unit else ""
             table.add_row(name, *(_number(column.get(score)) for column in columns.values()))
+    return table
+
+
+def _plain_table(title: str, values: Mapping[str, float], units: Mapping[str, str]) -> Table:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    table.add_column("score", no_wrap=True)
+    table.add_column("value", justify="right", style="bold", no_wrap=True)
+    table.add_column("unit", no_wrap=True)
+    for score, unit in units.items():
+        ending = next((ending for ending in _ENDINGS if score.endswith(ending)), "")
+        name = score.removesuffix(ending).replace("_", " ") + _ENDINGS.get(ending, "")
+        # a constant that was found has a name of its own, and six digits
+        value = values.get(score)
+        shown = _number(value) if ending or value is None else f"{value:.6g}"
+        table.add_row(name, shown, unit if unit != "1" else "")
     return table
 
 

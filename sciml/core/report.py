@@ -145,6 +145,7 @@ class Number:
     mark: str = ""  # a sign behind the number
     meaning: str = ""  # of the mark, in words
     shade: str = ""  # of the cell: "better1" to "better3", "worse1" to "worse3"
+    in_powers: bool = False  # of ten, where a column goes over many of them; `decimals` does nothing then
 
 
 @dataclass(frozen=True)
@@ -246,6 +247,25 @@ def format_number(value: float | int | None, decimals: int) -> str:
     text = f"{value:.2e}" if abs(value) >= 1e7 else f"{value:.{decimals}f}"
     # what rounds to zero has no sign
     return (text if text.strip("-0.") else text.removeprefix("-")).replace("-", "−")
+
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def format_power(value: float | int | None) -> str:
+    """`value` with three digits that count, in a power of ten unless that is near 1; a dash if there is none.
+
+    >>> format_power(0.0000123), format_power(-0.25), format_power(None), format_power(0.0)
+    ('1.23 · 10⁻⁵', '−0.250', '–', '0')
+    """
+    if value is None or not math.isfinite(value):
+        return format_number(value, 3)
+    digits, _, power = f"{value:.2e}".partition("e")
+    if value == 0:
+        return "0"
+    if -2 < int(power) < 4:
+        return format_number(value, max(0, 2 - int(power)))
+    return f"{digits} · 10{str(int(power)).translate(_RAISED)}".replace("-", "−", 1 if value < 0 else 0)
 
 
 def render_page(page: Page) -> str:
@@ -367,12 +387,13 @@ def _cell(cell: str | Number | Link | Svg) -> tuple[str, str]:
     match cell:
         case Number(None):
             return ' class="number"', '<span title="not available">–</span>'
-        case Number(value, decimals, mark, meaning, shade):
+        case Number(value, decimals, mark, meaning, shade, in_powers):
             sign = (
                 f' <span class="mark" role="img" aria-label="{escape(meaning)}">{escape(mark)}</span>' if mark else ""
             )
             kind = f"number {shade}".strip()
-            return f' class="{escape(kind)}"', f'<data value="{value!r}">{format_number(value, decimals)}</data>{sign}'
+            shown = format_power(value) if in_powers else format_number(value, decimals)
+            return f' class="{escape(kind)}"', f'<data value="{value!r}">{shown}</data>{sign}'
         case Link():
             return "", _link(cell)
         case Svg():

@@ -51,13 +51,16 @@ def best_epoch(log: Log) -> float | None:
     return float(epoch[known][score[known].argmin()]) if known.any() else None
 
 
-def learning_section(log: Log, best: float | None, units: Mapping[str, str]) -> Section:
+def learning_section(
+    log: Log, best: float | None, units: Mapping[str, str], labels: Mapping[str, str] | None = None
+) -> Section:
     """The loss and its terms, each validated quantity with its MAE and RMSE, the score, and the learning rate.
 
     Args:
         log: columns as `sciml.train.logs` names them.
         best: the epoch to mark.
         units: quantity -> unit of its errors, for the columns `validation_<quantity>_mae` and `_rmse`.
+        labels: title of a panel -> what its upright axis shows, where that is no error with a unit.
     """
     panels: dict[str, list[Curve]] = {}
     for name, column in log.items():
@@ -71,7 +74,10 @@ def learning_section(log: Log, best: float | None, units: Mapping[str, str]) -> 
         )
     if "Learning rate" in panels:
         panels["Learning rate"] = panels.pop("Learning rate")  # last: the errors are what one looks for
-    figures = [_figure(title, curves, units.get(title.lower(), ""), best) for title, curves in panels.items()]
+    figures = [
+        _figure(title, curves, units.get(title.lower(), ""), (labels or {}).get(title, ""), best)
+        for title, curves in panels.items()
+    ]
     blocks: list[Block] = []
     if all(len(curve.x) == 1 for curves in panels.values() for curve in curves):
         blocks.append(Paragraph("The log holds a single epoch, so each curve is one point."))
@@ -98,10 +104,10 @@ def _panel(column: str) -> tuple[str, str]:
     return f"Validation {words}" if error is None else words.capitalize(), error.upper() if error else "validation"
 
 
-def _figure(title: str, curves: list[Curve], unit: str, best: float | None) -> tuple[Svg, str]:
+def _figure(title: str, curves: list[Curve], unit: str, label: str, best: float | None) -> tuple[Svg, str]:
     if title == "Learning rate":
         return learning_curves(curves, title=title, unit=unit), "As the schedule set it."
-    svg = learning_curves(curves, title=title, unit=unit, best=best)
+    svg = learning_curves(curves, title=title, unit=unit or label, best=best)
     last = ", ".join(f"{curve.y[-1]:.3g} {'' if len(curves) == 1 else curve.label}".strip() for curve in curves)
     what = "Errors on the validation split. " if unit else ""
     return svg, f"{what}Last: {last}{f' ({unit})' if unit else ''}."

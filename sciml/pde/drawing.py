@@ -30,12 +30,14 @@ def field_map(
     axes_names: Sequence[str],
     coordinates: Sequence[Float[np.ndarray, " _"]],
     limits: tuple[float, float] | None,
+    in_proportion: bool = True,
 ) -> Svg:
     """A field in colours, its first axis to the right.
 
     Args:
         label: quantity and unit, beside the colour bar.
         limits: ends of the colours; None for a difference, whose colours are symmetric about zero.
+        in_proportion: whether a length is as long along both axes, which time and space have no way to be.
     """
     every = [-(-n // _MOST_PIXELS) for n in values.shape]
     shown = values[:: every[0], :: every[1]].T
@@ -52,6 +54,7 @@ def field_map(
             vmin=low,
             vmax=high,
             interpolation="none",
+            aspect="equal" if in_proportion else "auto",
         )
         axes.grid(visible=False)
         axes.set_title(title)

@@ -1,7 +1,8 @@
 """Derivatives of fields at points, by automatic differentiation of what was computed from the coordinates.
 
 Each call differentiates the graph that the one before has built. A field at a point must depend on that point alone,
-as a network's does without normalisation over the batch: the gradient of the sum then is each point's own.
+as a network's does without normalisation over the batch: the gradient of the sum then is each point's own. Fields that
+have their jet beside them (`sciml.pinn.jet_fields`) are not differentiated: what is asked for stands there.
 
 Shapes: n points, d coordinates.
 """
@@ -14,6 +15,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sciml.pinn.jet_fields import Points
+
 
 def gradient(u: Float[Tensor, " n"], x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
     """All first derivatives, which cost as much as one of them; differentiable again.
@@ -24,6 +27,8 @@ def gradient(u: Float[Tensor, " n"], x: Float[Tensor, "n d"]) -> Float[Tensor, "
     >>> gradient(x[:, 0] ** 2 * x[:, 1], x).tolist()
     [[30.0, 9.0]]
     """
+    if isinstance(x, Points):
+        return x.jet.gradient(u)
     if not u.requires_grad:
         return torch.zeros_like(x)
     (found,) = torch.autograd.grad(u, x, torch.ones_like(u), create_graph=True, materialize_grads=True)

@@ -49,23 +49,38 @@ void forward(const Network& network, const double* features, double* out, int th
 
 // out[p] = sum over the points of cotangent times jet, by all parameters
 void gradient(const Network& network, const double* features, const double* cotangent, double* out, int threads) {
-    std::vector<double> sums(kMostParts * network.size, 0.0);
+    const Index points = network.points(true), columns = network.s * points;
+    std::vector<Index> starts{0};  // of each layer's sums: weights in tiles, then a vector for each bias
+    for (const Layer& layer : network.layers)
+        starts.push_back(starts.back() + outer_size(layer.outputs, layer.inputs, columns) + layer.outputs * kLanes);
+    std::vector<double> sums(kMostParts * starts.back(), 0.0);
     over_blocks(network, true, kMostParts, threads, [&](Network::Block& block, Index start, Index part) {
-        double* const sum = sums.data() + part * network.size;
         block.forward(start, features);
-        const Index columns = network.s * block.points();
-        block.back(cotangent, nullptr, [&](const Layer& layer, Index place, const double* left, const double* right) {
-            outer(layer.outputs, layer.inputs, columns, left, right, sum + place);
-            for (Index o = 0; o < layer.outputs; ++o) {
-                double total = 0;
-                for (Index at = 0; at < block.points(); ++at) total += left[o * columns + at];
-                sum[place + layer.inputs * layer.outputs + o] += total;
+        block.back(cotangent, nullptr, [&](Index l, Index, const double* left, const double* right) {
+            const Layer& layer = network.layers[l];
+            outer(layer.outputs, layer.inputs, columns, block.stride(), left, right,
+                  sums.data() + part * starts.back() + starts[l]);
+            double* to = sums.data() + part * starts.back() + starts[l + 1] - layer.outputs * kLanes;
+            for (Index o = 0; o < layer.outputs; ++o, to += kLanes) {
+                Vector total = load(to);
+                for (Index at = 0; at < points; at += kLanes) total += load(left + o * block.stride() + at);
+                store(to, total);
             }
         });
     });
     std::fill(out, out + network.size, 0.0);
-    for (Index part = 0; part < kMostParts; ++part)
-        for (Index k = 0; k < network.size; ++k) out[k] += sums[part * network.size + k];
+    for (Index part = 0; part < kMostParts; ++part) {
+        double* to = out;
+        for (std::size_t l = 0; l < network.layers.size(); ++l) {
+            const Layer& layer = network.layers[l];
+            const double* const from = sums.data() + part * starts.back();
+            from_tiles(layer.outputs, layer.inputs, columns, from + starts[l], to);
+            to += layer.outputs * layer.inputs;
+            const double* const biases = from + starts[l + 1] - layer.outputs * kLanes;
+            for (Index k = 0; k < layer.outputs * kLanes; ++k) to[k / kLanes] += biases[k];
+            to += layer.outputs;
+        }
+    }
 }
 
 // out[point] = scale[point] cotangent times jet, by all parameters; rows are `stride` apart
@@ -73,9 +88,10 @@ void jacobian(const Network& network, const double* features, const double* cota
               Index stride, int threads) {
     over_blocks(network, true, network.n, threads, [&](Network::Block& block, Index start, Index) {
         block.forward(start, features);
-        block.back(cotangent, scale, [&](const Layer& layer, Index place, const double* left, const double* right) {
-            point_outer(layer.outputs, layer.inputs, network.s, block.points(), left, right, block.count(),
-                        out + start * stride + place, stride);
+        block.back(cotangent, scale, [&](Index l, Index place, const double* left, const double* right) {
+            const Layer& layer = network.layers[l];
+            point_outer(layer.outputs, layer.inputs, network.s, block.points(), block.stride(), left, right,
+                        block.count(), out + start * stride + place, stride);
         });
     });
 }

@@ -11,8 +11,8 @@
 
 namespace {
 
-// of a block, in bytes: half of a usual second-level cache
-constexpr Index kBlockBytes = 400000, kMostPoints = 64;
+// of a block, in bytes: what a usual second-level cache holds
+constexpr Index kBlockBytes = 800000, kMostPoints = 64;
 
 struct Free {
     void operator()(double* at) const { std::free(at); }
@@ -82,22 +82,28 @@ class Network {
     class Block {
        public:
         Block(const Network& network, bool way_back)
-            : net_(network), points_(network.points(way_back)), memory_(network.numbers(way_back) * points_) {
+            : net_(network),
+              points_(network.points(way_back)),
+              stride_(network.s * points_ + kLanes),
+              memory_(network.numbers(way_back) * (points_ + kLanes)) {
             double* at = memory_.get();
             const auto take = [&](Index count) {
                 at += count * points_;
                 return at - count * points_;
             };
-            const Index s = net_.s;
-            features_ = take(net_.layers[0].inputs * s);
+            const auto rows = [&](Index count) {
+                at += count * stride_;
+                return at - count * stride_;
+            };
+            features_ = rows(net_.layers[0].inputs);
             slopes_ = take(kMostSlopes);
-            first_ = take(net_.widest * s);
-            second_ = take(net_.widest * s);
+            first_ = rows(net_.widest);
+            second_ = rows(net_.widest);
             double* const other = take(net_.widest);
             for (const Layer& layer : net_.layers) {
                 const bool own = way_back && &layer != &net_.layers.back();
-                z_.push_back(own ? take(layer.outputs * s) : first_);
-                h_.push_back(own ? take(layer.outputs * s) : second_);
+                z_.push_back(own ? rows(layer.outputs) : first_);
+                h_.push_back(own ? rows(layer.outputs) : second_);
                 other_.push_back(own ? take(layer.outputs) : other);
             }
         }
@@ -111,9 +117,9 @@ class Network {
             const Index columns = net_.s * points_;
             for (std::size_t l = 0; l < net_.layers.size(); ++l) {
                 const Layer& layer = net_.layers[l];
-                product(layer.outputs, layer.inputs, layer.weight, columns, seen, z_[l]);
+                product(layer.outputs, layer.inputs, layer.weight, columns, stride_, seen, z_[l]);
                 for (Index o = 0; o < layer.outputs; ++o) {
-                    double* const z = z_[l] + o * columns;
+                    double* const z = z_[l] + o * stride_;
                     for (Index at = 0; at < points_; ++at) z[at] += layer.bias[o];
                     if (l + 1 < net_.layers.size()) activation(l, o, z);
                 }
@@ -122,7 +128,7 @@ class Network {
             return z_.back();
         }
 
-        // Calls function(layer, its place among the parameters, cotangent of its outputs, its inputs), from the last
+        // Calls function(number of a layer, its place among the parameters, cotangent of its outputs, its inputs), from the last
         // layer to the first, after `forward`.
         template <typename Function>
         void back(const double* cotangent, const double* scale, const Function& function) {
@@ -133,14 +139,14 @@ class Network {
             for (std::size_t l = net_.layers.size(); l-- > 0;) {
                 const Layer& layer = net_.layers[l];
                 place -= (layer.inputs + 1) * layer.outputs;
-                function(layer, place, dz, l ? h_[l - 1] : features_);
+                function(static_cast<Index>(l), place, dz, l ? h_[l - 1] : features_);
                 if (!l) break;
-                product(layer.inputs, layer.outputs, layer.transposed.data(), columns, dz, dh);
+                product(layer.inputs, layer.outputs, layer.transposed.data(), columns, stride_, dz, dh);
                 for (Index o = 0; o < layer.inputs; ++o) {
-                    const double* const h = h_[l - 1] + o * columns;
+                    const double* const h = h_[l - 1] + o * stride_;
                     slopes(net_.kind, net_.order + 2, points_, h, other_[l - 1] + o * points_, slopes_);
-                    evaluate<true>(net_.back_, points_, dh + o * columns, slopes_, z_[l - 1] + o * columns,
-                                   dz + o * columns);
+                    evaluate<true>(net_.back_, points_, dh + o * stride_, slopes_, z_[l - 1] + o * stride_,
+                                   dz + o * stride_);
                 }
             }
         }
@@ -149,10 +155,12 @@ class Network {
         void to_array(Index fields, const double* rows, double* array) const {
             for (Index f = 0; f < fields; ++f)
                 for (Index k = 0; k < net_.s; ++k)
-                    std::memcpy(array + (k * fields + f) * net_.n + start_, rows + (f * net_.s + k) * points_, 8 * count_);
+                    std::memcpy(array + (k * fields + f) * net_.n + start_, rows + f * stride_ + k * points_, 8 * count_);
         }
 
         Index points() const { return points_; }
+        // Between two rows: odd vectors, so that rows do not compete for the same places of the cache.
+        Index stride() const { return stride_; }
         Index start() const { return start_; }
         Index count() const { return count_; }
 
@@ -161,7 +169,7 @@ class Network {
         void rows_from(Index fields, const double* array, const double* scale, double* rows) const {
             for (Index f = 0; f < fields; ++f)
                 for (Index k = 0; k < net_.s; ++k) {
-                    double* const to = rows + (f * net_.s + k) * points_;
+                    double* const to = rows + f * stride_ + k * points_;
                     std::memcpy(to, array + (k * fields + f) * net_.n + start_, 8 * count_);
                     if (scale)
                         for (Index at = 0; at < count_; ++at) to[at] *= scale[start_ + at];
@@ -170,7 +178,7 @@ class Network {
         }
 
         void activation(std::size_t l, Index o, const double* z) {
-            double *const h = h_[l] + o * net_.s * points_, *const other = other_[l] + o * points_;
+            double *const h = h_[l] + o * stride_, *const other = other_[l] + o * points_;
             activate(net_.kind, points_, z, h, other);
             if (net_.s == 1) return;
             slopes(net_.kind, net_.order + 1, points_, h, other, slopes_);
@@ -178,7 +186,7 @@ class Network {
         }
 
         const Network& net_;
-        Index points_, start_ = 0, count_ = 0;
+        Index points_, stride_, start_ = 0, count_ = 0;
         Buffer memory_;
         double *features_, *slopes_, *first_, *second_;
         std::vector<double*> z_, h_, other_;

@@ -74,6 +74,8 @@ def _zoom(evaluate: Callable[[float], Trial], start: Trial, low: Trial, high: Tr
     """Between `low`, the best one so far, and `high`, there is a step that fulfils the conditions."""
     for _ in range(evaluations):
         width = high.step - low.step
+        if width == 0:  # no number lies between them
+            return low
         part = (_cubic_minimum(low, high) - low.step) / width if high.is_finite else 0.1
         # a tenth away from both ends at least, so that the interval does shrink
         part = min(max(part, 0.1), 0.9)

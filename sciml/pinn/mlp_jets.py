@@ -12,7 +12,7 @@ flattened).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -22,6 +22,7 @@ from sciml.pinn.jets import Indices, compose
 from sciml.pinn.kernels import JetKernel, library_for
 
 
+@runtime_checkable
 class Pulled(Protocol):
     """What `mlp_jets` keeps for the way back."""
 

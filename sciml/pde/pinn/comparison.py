@@ -5,7 +5,6 @@ Shapes: a grid has the points along each coordinate in their order; n points, d 
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from torch import nn
 from sciml.core.catalogue import user_path
 from sciml.core.errors import UserError
 from sciml.pde.pinn.config import PinnExperiment
-from sciml.pde.pinn.places import of_place
+from sciml.pde.pinn.places import constant, of_place
 from sciml.pde.pinn.solvers import find_solver
 from sciml.pde.pinn.terms import EQUATION, EquationTerm, conditions
 from sciml.pde.references.timing import cheapest
@@ -31,6 +30,7 @@ POINTS = 101
 _AT_ONCE = 20_000
 # of the equation's residual, drawn anew for the evaluation
 _RESIDUAL_POINTS = 10_000
+_RMS = "_rms"
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,7 @@ def find_reference(config: PinnExperiment) -> Reference | None:
     grid = evaluation_grid(config)
     if given.solver is not None:
         solver = find_solver(given.solver)
-        values = solver.solve(grid, EquationTerm(config).numbers, {**solver.best, **given.settings})
+        values = solver.solve(grid, true_constants(config), {**solver.best, **given.settings})
         return Reference(grid, values, tuple(space.fields[: values.shape[-1]]), solver.method)
     if given.formula:
         names = [name for name in space.fields if name in given.formula]
@@ -89,6 +89,13 @@ def find_reference(config: PinnExperiment) -> Reference | None:
         shape = [len(line) for line in grid.values()]
         return Reference(grid, np.stack(columns, axis=1).reshape(*shape, -1), tuple(names), "exact solution")
     return _from_file(config)
+
+
+def true_constants(config: PinnExperiment) -> dict[str, float]:
+    """Constants of the equation that are numbers, those of the reference among them."""
+    given = {} if config.reference is None else config.reference.constants
+    named = {name: constant(value, f"reference.constants.{name}") for name, value in given.items()}
+    return {**EquationTerm(config).numbers, **named}
 
 
 def _from_file(config: PinnExperiment) -> Reference:
@@ -134,13 +141,14 @@ def fields_on(network: nn.Module, grid: Mapping[str, NDArray[np.float64]]) -> ND
 
 
 def errors(found: NDArray[np.float64], reference: Reference, config: PinnExperiment) -> dict[str, float]:
-    """Relative L2 and largest errors of each field, of velocities and the like up to nothing else."""
+    """Relative L2 and largest errors of each field; of a reference that is zero all over, the largest alone."""
     scores: dict[str, float] = {}
     for column, name in enumerate(reference.fields):
         place = config.space.fields.index(name)
         apart = found[..., place] - reference.values[..., column]
         size = float(np.linalg.norm(reference.values[..., column]))
-        scores[f"{name}_relative_l2"] = float(np.linalg.norm(apart)) / size if size else math.nan
+        if size:
+            scores[f"{name}_relative_l2"] = float(np.linalg.norm(apart)) / size
         scores[f"{name}_largest_error"] = float(np.abs(apart).max())
     return scores
 
@@ -154,11 +162,11 @@ def residual_norms(config: PinnExperiment, network: Any) -> dict[str, float]:
     term = EquationTerm(config)
     raw = {name: parameter.detach() for name, parameter in network.unknowns.items()}
     found = residuals(lambda x, u: term(x, u, raw), network, x, EQUATION).detach()
-    scores = {f"{EQUATION}_rms": float(found.square().sum(dim=1).mean().sqrt())}
+    scores = {f"{EQUATION}{_RMS}": float(found.square().sum(dim=1).mean().sqrt())}
     for condition in conditions(config):
         x = condition.points(space, generator, space.low, space.high)
         left = residuals(lambda x, u, c=condition: c.equation(x, u, {}), network, x, condition.name)
-        scores[f"{condition.name}_rms"] = float(
+        scores[f"{condition.name}{_RMS}"] = float(
             (left.detach() - condition.prescribed(x)).square().sum(dim=1).mean().sqrt()
         )
     return scores
@@ -187,6 +195,15 @@ def drifts(
     return found
 
 
+def score_unit(score: str, config: PinnExperiment) -> str:
+    """Of a score of `evaluate`; "1" for none, "" for a residual, whose unit is its equation's own."""
+    if score.endswith("_seconds"):
+        return "s"
+    if score.endswith(_RMS):
+        return ""
+    return config.space.unit(score.removesuffix("_largest_error"))
+
+
 def conventional(config: PinnExperiment, reference: Reference, error: float) -> dict[str, Any] | None:
     """What the conventional solver takes to be as accurate; None without one.
 
@@ -195,7 +212,7 @@ def conventional(config: PinnExperiment, reference: Reference, error: float) -> 
     """
     if config.reference is None or config.reference.solver is None:
         return None
-    solver, constants = find_solver(config.reference.solver), EquationTerm(config).numbers
+    solver, constants = find_solver(config.reference.solver), true_constants(config)
     started = time.perf_counter()
     try:
         found = cheapest(

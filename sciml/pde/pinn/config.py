@@ -52,11 +52,6 @@ class DomainConfig:
             raise UserError(f"`space.periodic`: the time `{self.time}` cannot be periodic.")
         if not set(self.even) <= set(self.periodic):
             raise UserError("`space.even` needs coordinates that are in `space.periodic` too.")
-        for name in self.units:
-            if name not in self.coordinates and name not in self.fields:
-                raise UserError(
-                    f"`space.units`: there is no `{name}`; {suggest(name, [*self.coordinates, *self.fields])}"
-                )
 
     @property
     def low(self) -> tuple[float, ...]:
@@ -67,7 +62,7 @@ class DomainConfig:
         return tuple(float(ends[1]) for ends in self.coordinates.values())
 
     def unit(self, name: str) -> str:
-        """Of a coordinate or field."""
+        """Of a coordinate, field or constant."""
         return self.units.get(name, "1")
 
 
@@ -151,16 +146,22 @@ class ObservationsConfig:
 
     Attributes:
         file: CSV whose first line names columns and units, as `x [m],t [s],u [m/s]`.
+        dataset: name of the dataset that the file belongs to; null for a file of yours.
         weight: of the mean square of its misfits in the loss, in units of the observed fields.
         noise: standard deviation of an observation, which intervals of unknowns rest on; null takes it from the misfit.
+        added_noise: normal noise put on the observations, in units of their standard deviation, other for each
+            `train.seed`: how well unknowns would be found from worse ones.
     """
 
     file: Path
+    dataset: str | None = None
     weight: float = 1.0
     noise: float | None = None
+    added_noise: float = 0.0
 
     def __post_init__(self) -> None:
-        check_ranges("observations", self, {"weight": (Excluded(0), math.inf), "noise": (Excluded(0), math.inf)})
+        ranges = {"weight": (Excluded(0), math.inf), "noise": (Excluded(0), math.inf), "added_noise": (0, 100)}
+        check_ranges("observations", self, ranges)
 
 
 @dataclass(frozen=True)
@@ -242,6 +243,7 @@ class ReferenceConfig:
     Attributes:
         solver: one of the conventional solvers of sciml, which is timed as well.
         settings: of the solver.
+        constants: of the equation as they truly are, where they are unknown to the network.
         formula: or, for each field, an exact solution.
         file: or a netCDF with the fields on a grid of the coordinates.
         points: along each coordinate, of the grid on which both are compared.
@@ -250,6 +252,7 @@ class ReferenceConfig:
 
     solver: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    constants: dict[str, float | str] = field(default_factory=dict)
     formula: dict[str, float | str] = field(default_factory=dict)
     file: Path | None = None
     points: dict[str, int] = field(default_factory=dict)
@@ -291,6 +294,11 @@ class PinnExperiment:
                     f"`curriculum.{name}` needs a constant of the equation, but there are "
                     f"{', '.join(self.equation.constants) or 'none'}."
                 )
+        known = [*self.space.coordinates, *self.space.fields, *self.equation.constants, *self.equation.unknowns]
+        for name in self.space.units:
+            if name not in known:
+                hint = suggest(name, known) or f"there are {', '.join(known)}."
+                raise UserError(f"`space.units`: there is no `{name}`; {hint}")
         self._check_names("exact.value", self.exact.value)
         self._check_names("exact.distance", self.exact.distance)
 

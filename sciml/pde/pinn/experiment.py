@@ -27,14 +27,17 @@ from sciml.pde.pinn.comparison import (
     fields_on,
     find_reference,
     residual_norms,
+    score_unit,
+    true_constants,
 )
 from sciml.pde.pinn.config import PinnExperiment
 from sciml.pde.pinn.network import PinnNetwork
-from sciml.pde.pinn.observations import read_observations
+from sciml.pde.pinn.observations import Observations, read_observations
 from sciml.pde.pinn.predicting import predict_table
 from sciml.pde.pinn.solvers import find_solver
 from sciml.pde.pinn.terms import EQUATION, contradictions
 from sciml.pde.pinn.training import Epochs, PinnTraining
+from sciml.pde.pinn.uncertainty import intervals
 from sciml.pinn.networks import NETWORKS
 from sciml.pinn.residuals import residuals
 from sciml.pinn.sampling import latin_points
@@ -65,7 +68,7 @@ def build(config: PinnExperiment) -> Problem:
     """
     torch.manual_seed(config.train.seed)
     network = PinnNetwork(config)
-    observations = None if config.observations is None else read_observations(config.observations, config.space)
+    observations = _observations(config)
     if config.equation.unknowns and observations is None:
         raise UserError("`equation.unknowns` needs `observations` that they can be found from.")
     if config.reference is not None and config.reference.solver is not None:
@@ -91,6 +94,12 @@ def build(config: PinnExperiment) -> Problem:
             "units": {name: config.space.unit(name) for name in (*config.space.coordinates, *config.space.fields)},
         },
     )
+
+
+def _observations(config: PinnExperiment) -> Observations | None:
+    if config.observations is None:
+        return None
+    return read_observations(config.observations, config.space, config.train.seed)
 
 
 class _Metrics:
@@ -149,11 +158,19 @@ def evaluate(run: Run, data: Path | None) -> dict[str, Any]:
     scores: dict[str, Any] = {} if reference is None else errors(found, reference, config)
     scores |= residual_norms(config, network)
     scores |= drifts(config, grid, found)
-    scores |= network.values_of_unknowns()
+    true = true_constants(config)
+    for constant, value in network.values_of_unknowns().items():
+        scores[constant] = value
+        if true.get(constant):
+            scores[f"{constant}_relative_error"] = abs(value / true[constant] - 1)
     split: dict[str, Any] = {"all": scores}
+    observations = _observations(config)
+    if observations is not None:
+        found_intervals = intervals(config, network, observations)
+        split["intervals"] = {name: [interval.low, interval.high] for name, interval in found_intervals.items()}
     if reference is not None:
-        worst = max(scores[f"{name}_relative_l2"] for name in reference.fields)
-        solver = conventional(config, reference, worst)
+        sizes = [scores[key] for name in reference.fields if (key := f"{name}_relative_l2") in scores]
+        solver = conventional(config, reference, max(sizes)) if sizes else None
         split["reference"] = reference.source
         if solver is not None:
             split["conventional"] = solver
@@ -161,13 +178,15 @@ def evaluate(run: Run, data: Path | None) -> dict[str, Any]:
                 scores["conventional_solver_seconds"] = solver["seconds"]
         if "seconds" in run.record():
             scores["training_seconds"] = run.record()["seconds"]
+    split["units"] = {score: score_unit(score, config) for score in scores}
     name = SOLUTION if data is None else data.stem
     tensors = {f"coordinates/{axis}": torch.from_numpy(line) for axis, line in grid.items()}
     tensors["prediction"] = torch.from_numpy(found)
     if reference is not None:
         tensors["reference"] = torch.from_numpy(reference.values)
     fields = [] if reference is None else list(reference.fields)
-    save_checkpoint(run.predictions(name), tensors, {"fields": config.space.fields, "reference_fields": fields})
+    metadata = {"coordinates": list(grid), "fields": config.space.fields, "reference_fields": fields}
+    save_checkpoint(run.predictions(name), tensors, metadata)
     write_json(run.metrics_file, {"splits": {**run.scores(), name: split}})
     return {name: split}
 

@@ -17,6 +17,10 @@ from sciml.pde.pinn.places import OfPlace, columns, of_place
 from sciml.pinn.constraints import HardConstraint
 from sciml.pinn.embeddings import Box
 from sciml.pinn.networks import NETWORKS
+from sciml.pinn.sampling import latin_points
+
+# places at the first time, where a distance is zero or is not
+_PROBES = 16
 
 
 class PinnNetwork(nn.Module):
@@ -24,7 +28,8 @@ class PinnNetwork(nn.Module):
 
     Attributes:
         windows: of time; the first has the experiment's exact conditions. Those of the others are its own shifted in
-            time, on top of the end of the window before, so what holds at boundaries must not change in time.
+            time, on top of the end of the window before, so what holds at boundaries must not change in time. A
+            distance that is not zero at the first time is multiplied by the time since the window's start.
         ends: times between the windows.
         unknowns: as they are trained, the logarithm of those that are positive.
     """
@@ -43,7 +48,7 @@ class PinnNetwork(nn.Module):
             if window:
                 value = _held(windows[-1], self.time_axis, self.ends[window - 1])
             start = first if not window else self.ends[window - 1]
-            moved = distance if not window else _shifted(distance, self.time_axis, start - first)
+            moved = distance if not window else self._later(distance, start - first)
             network = _network(config.model, self._box(config, window), len(space.fields))
             windows.append(HardConstraint(network, value, moved))
         self.windows = nn.ModuleList(windows)
@@ -76,6 +81,20 @@ class PinnNetwork(nn.Module):
                 parts.append(network(x[mine]))
                 order.append(mine)
         return torch.cat(parts)[torch.argsort(torch.cat(order))]
+
+    def _later(self, distance: OfPlace, by: float) -> OfPlace:
+        """The distance of a window that starts later, where it is zero."""
+        axis, first = self.time_axis, self.low[-1]
+        probes = latin_points(Box(self.low, self.high), _PROBES, torch.Generator().manual_seed(0))
+        probes[:, axis] = first
+        starts_at_zero = (distance(probes) == 0).all(dim=0)
+
+        def moved(x: Tensor) -> Tensor:
+            since = x[:, axis:] - by
+            shifted = distance(torch.cat([x[:, :axis], since], dim=1))
+            return torch.where(starts_at_zero, shifted, shifted * (since - first))
+
+        return moved
 
     def _box(self, config: PinnExperiment, window: int) -> Box:
         space = config.space
@@ -122,7 +141,3 @@ def _held(network: nn.Module, axis: int, time: float) -> OfPlace:
                 parameter.requires_grad_(True)
 
     return value
-
-
-def _shifted(function: OfPlace, axis: int, by: float) -> OfPlace:
-    return lambda x: function(torch.cat([x[:, :axis], x[:, axis:] - by], dim=1))

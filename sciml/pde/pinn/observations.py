@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sciml.core.catalogue import user_path
+from sciml.core.catalogue import find_data_file, user_path
 from sciml.core.errors import UserError
 from sciml.core.units import conversion_factor
 from sciml.pde.pinn.config import DomainConfig, ObservationsConfig
@@ -34,12 +34,14 @@ class Observations:
         values: [n, k].
         fields: places of the observed fields among all.
         weight: of their term in the loss.
+        noise: standard deviation of an observation, None where it is not known.
     """
 
     points: Tensor
     values: Tensor
     fields: tuple[int, ...]
     weight: float
+    noise: float | None
 
     def terms(self, low: Sequence[float], high: Sequence[float]) -> list[Term]:
         """The misfit of those between low and high; none where there are none."""
@@ -54,19 +56,22 @@ class Observations:
         return u[:, list(self.fields)]
 
 
-def read_observations(config: ObservationsConfig, space: DomainConfig) -> Observations:
-    """The table of an experiment.
+def read_observations(config: ObservationsConfig, space: DomainConfig, seed: int) -> Observations:
+    """The table of an experiment, with the noise that it asks for.
 
     Raises:
         UserError: a file that is not there, lacks a column or a unit, has a unit of another dimension, an entry that is
             no number, or a point outside of the box.
     """
-    path = user_path(config.file)
+    path = find_data_file(config.dataset, str(config.file)) if config.dataset is not None else user_path(config.file)
     points, columns = read_table(path, space, list(space.coordinates))
     observed = [name for name in space.fields if name in columns]
     if not observed:
         raise UserError(f"{path}: a column of a field is needed ({', '.join(space.fields)}), but there is none.")
     values = np.stack([columns[name] for name in observed], axis=1)
+    if config.added_noise:
+        noise = np.random.default_rng(seed).standard_normal(values.shape)
+        values = values + config.added_noise * values.std(axis=0) * noise
     low, high = np.array(space.low), np.array(space.high)
     slack = 1e-9 * (high - low)
     outside = ((points < low - slack) | (points > high + slack)).any(axis=1)
@@ -81,6 +86,7 @@ def read_observations(config: ObservationsConfig, space: DomainConfig) -> Observ
         torch.from_numpy(values),
         tuple(space.fields.index(name) for name in observed),
         config.weight,
+        config.noise,
     )
 
 

@@ -32,7 +32,7 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 OfPlace: TypeAlias = Callable[[Tensor], Tensor]
 # a formula of the coordinates, or a number
-Formula: TypeAlias = float | str
+Formula: TypeAlias = int | float | str
 
 
 def constant(formula: Formula, key: str) -> float:
@@ -89,5 +89,5 @@ def _evaluate(formula: Formula, names: Mapping[str, Tensor], key: str) -> Tensor
     return evaluate_formula(text, names, FUNCTIONS, key, _number)
 
 
-def _number(value: float) -> Tensor:
+def _number(value: int | float) -> Tensor:
     return torch.tensor(float(value), dtype=torch.float64)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Generator, Tensor
@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 from sciml.core.catalogue import suggest
 from sciml.core.errors import UserError
 from sciml.pde.pinn.config import ConditionConfig, DomainConfig, PinnExperiment
+from sciml.pde.pinn.network import exact_conditions
 from sciml.pde.pinn.places import OfPlace, columns, constant, of_place
 from sciml.pinn.derivatives import derivative
 from sciml.pinn.equations.library import find_equation
@@ -23,6 +24,8 @@ from sciml.pinn.system import Equation
 
 # the term of the equation, in logs and messages
 EQUATION = "equation"
+# points on which conditions are compared, and what counts as the same there
+_CHECKED, _NEAR = 200, 1e-6
 
 
 class EquationTerm:
@@ -114,6 +117,10 @@ class Condition:
             x[:, names.index(name)] = place
         return x
 
+    def value_of(self, name: str, x: Tensor) -> Tensor:
+        """What one of the fields or derivatives should be, [n]."""
+        return self.prescribed(x)[:, list(self.config.values).index(name)]
+
 
 def conditions(config: PinnExperiment) -> list[Condition]:
     """All of an experiment's conditions.
@@ -171,27 +178,59 @@ def _derivatives(
 
 
 def contradictions(config: PinnExperiment) -> list[str]:
-    """Where two conditions that prescribe the same field hold at once and differ, in words with place and size."""
+    """Where a condition differs from another one, or from an exact one, that holds there: in words, place and size."""
+    given = conditions(config)
+    pairs = [(first, second) for i, first in enumerate(given) for second in given[i + 1 :]]
+    found = [words for first, second in pairs for words in _between(config.space, first, second)]
+    return [*found, *(words for condition in given for words in _with_exact(config, condition))]
+
+
+def _between(space: DomainConfig, first: Condition, second: Condition) -> list[str]:
+    """Where two conditions on the same fields or derivatives hold at once and differ."""
+    if any(first.config.at.get(name, place) != place for name, place in second.config.at.items()):
+        return []
+    both = {**first.config.at, **second.config.at}
+    x = replace(first, config=replace(first.config, at=both, points=_CHECKED)).points(
+        space, Generator().manual_seed(0), space.low, space.high
+    )
+    keys = f"conditions.{first.name}", f"conditions.{second.name}"
+    return [
+        words
+        for name in first.config.values
+        if name in second.config.values
+        for words in _apart(space, x, first.value_of(name, x), second.value_of(name, x), name, keys)
+    ]
+
+
+def _with_exact(config: PinnExperiment, condition: Condition) -> list[str]:
+    """Where a condition on fields differs from the exact value that the network cannot leave."""
     space, found = config.space, []
-    names, given = list(space.coordinates), conditions(config)
-    generator = torch.Generator().manual_seed(0)
-    for i, first in enumerate(given):
-        for second in given[i + 1 :]:
-            both = {**first.config.at, **second.config.at}
-            agree = all(first.config.at.get(n, place) == place for n, place in second.config.at.items())
-            shared = [name for name in first.config.values if name in second.config.values]
-            if not agree or not shared:
-                continue
-            at = ConditionConfig(both, dict.fromkeys(shared, 0.0), points=200)
-            x = Condition("", at, first.equation, first.prescribed).points(space, generator, space.low, space.high)
-            for name in shared:
-                columns_of = [list(c.config.values).index(name) for c in (first, second)]
-                apart = (first.prescribed(x)[:, columns_of[0]] - second.prescribed(x)[:, columns_of[1]]).abs()
-                worst = int(apart.argmax())
-                if float(apart[worst]) > 1e-6 * max(1.0, float(first.prescribed(x).abs().max())):
-                    place = ", ".join(f"{n} = {v:.4g}" for n, v in zip(names, x[worst].tolist(), strict=True))
-                    found.append(
-                        f"`conditions.{first.name}` and `conditions.{second.name}` differ by {float(apart[worst]):.3g} "
-                        f"in {name} at {place}."
-                    )
+    value, distance = exact_conditions(config)
+    x = replace(condition, config=replace(condition.config, points=_CHECKED)).points(
+        space, Generator().manual_seed(0), space.low, space.high
+    )
+    edges = []
+    for axis, name in enumerate(space.coordinates):
+        for end in space.coordinates[name] if name not in condition.config.at else ():
+            edges.append(x.clone())
+            edges[-1][:, axis] = end
+    x = torch.cat([x, *edges])
+    for place, name in enumerate(space.fields):
+        held = distance(x)[:, place].abs() < _NEAR
+        if name in condition.config.values and held.any():
+            here = x[held]
+            wanted, exact = condition.value_of(name, here), value(here)[:, place]
+            found += _apart(space, here, wanted, exact, name, (f"conditions.{condition.name}", "exact.value"))
     return found
+
+
+def _apart(
+    space: DomainConfig, x: Tensor, first: Tensor, second: Tensor, name: str, keys: tuple[str, str]
+) -> list[str]:
+    """In words, where two prescribed values of a field differ most; nothing where they are the same."""
+    sizes = (first - second).abs()
+    worst = int(sizes.argmax())
+    if float(sizes[worst]) <= _NEAR * max(1.0, float(first.abs().max())):
+        return []
+    place = ", ".join(f"{axis} = {at:.4g}" for axis, at in zip(space.coordinates, x[worst].tolist(), strict=True))
+    return [f"`{keys[0]}` and `{keys[1]}` differ by {float(sizes[worst]):.3g} in {name} at {place}."]

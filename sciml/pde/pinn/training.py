@@ -73,6 +73,7 @@ class PinnTraining:
         self.balance: dict[str, float] = {}
         self.optimizer: LevenbergMarquardt | None = None
         self.box = Box(config.space.low, config.space.high)
+        self._step: Tensor | None = None
         self.system = self._make_system()
 
     @property
@@ -102,11 +103,14 @@ class PinnTraining:
 
     def __call__(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The loss and its terms; its gradient is exact, whichever way it was computed."""
-        if not self.points or int(batch["step"]) == 0:
-            self._draw()
+        is_first = batch["step"] is not self._step  # of a line search's calls, which see the same loss
+        self._step = batch["step"]
+        if not self.points or (is_first and int(batch["step"]) == 0):
+            self.draw()
         elif not self.system.terms:  # a run that goes on
             self.system.set_terms(self._terms())
-        self._follow_residuals()
+        if is_first:
+            self._follow_residuals()
         if isinstance(self.optimizer, LevenbergMarquardt):  # which needs no gradient
             losses = self.system.losses()
             total = torch.tensor(sum(losses.values()), dtype=torch.float64, requires_grad=True)
@@ -172,7 +176,7 @@ class PinnTraining:
             assert isinstance(self.system, JetSystem)
             self.optimizer.take(self.system, DAMPING)
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
         """Fresh points, those of the equation where its residual is large."""
         sampling, low, high = self.config.sampling, *self.network.window_box(self.window)
         box = Box(low, high)

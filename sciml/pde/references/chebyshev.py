@@ -1,7 +1,7 @@
 """Polynomials through values at Chebyshev points cos(pi j / (n - 1)), mapped to ascend from 0 to 1.
 
 Derivatives: Trefethen 2000, Spectral Methods in MATLAB, chapter 6. Interpolation: Berrut and Trefethen 2004 (SIAM
-Rev. 46, 501), section 5.
+Rev. 46, 501).
 
 Shapes: n points, p points asked for.
 """

@@ -47,8 +47,7 @@ def korteweg_de_vries(
 ) -> Float[np.ndarray, "t n"]:
     """u_t + steepening u u_x + dispersion u_xxx = 0 from cos(pi x), of period 2 around 0.
 
-    Zabusky and Kruskal 1965 (Phys. Rev. Lett. 15, 240), and Raissi et al. 2019, section 4.2.1. Converged to 2e-12 to
-    t = 1.
+    Raissi et al. 2019, section 4.2. Converged to 2e-12 to t = 1.
     """
     equation = PeriodicEquation(
         -1.0, 1.0, lambda x: np.cos(np.pi * x), lambda k: 1j * dispersion * k**3, flux=lambda u: steepening / 2 * u**2
@@ -80,7 +79,7 @@ def kuramoto_sivashinsky_chaotic(
 ) -> Float[np.ndarray, "t n"]:
     """u_t + 100/16 u u_x + 100/16^2 u_xx + 100/16^4 u_xxxx = 0 from cos(x) (1 + sin(x)), of period 2 pi from 0 on.
 
-    Wang et al. 2022 (arXiv:2203.07404), section 5. Chaos lets errors grow: converged to 1e-9 to t = 1; 128 points leave
+    Wang et al. 2022 (arXiv:2203.07404). Chaos lets errors grow: converged to 1e-9 to t = 1; 128 points leave
     1e-4.
     """
     equation = (0.0, 2 * np.pi, lambda x: np.cos(x) * (1 + np.sin(x)), 100 / 16, 100 / 16**2, 100 / 16**4)

@@ -22,7 +22,7 @@ History = Float[np.ndarray, "t n"]
 def advection(x: Line, t: Times, speed: float = 50.0, initial: Callable[[np.ndarray], np.ndarray] = np.sin) -> History:
     """u_t + speed u_x = 0: `initial`, carried along.
 
-    Speed 50 and a sine of period 2 pi: Krishnapriyan et al. 2021 (arXiv:2109.01050), section 3.1.
+    Speed 50 and a sine of period 2 pi: Krishnapriyan et al. 2021 (arXiv:2109.01050).
     """
     return initial(x - speed * t[:, None])
 
@@ -62,7 +62,7 @@ def korteweg_de_vries_soliton(
 ) -> History:
     """u_t + steepening u u_x + dispersion u_xxx = 0, one wave on an infinite line.
 
-    Zabusky and Kruskal 1965 (Phys. Rev. Lett. 15, 240), equation 2, scaled.
+    Zabusky and Kruskal 1965 (Phys. Rev. Lett. 15, 240), scaled.
     """
     check_positive(speed=speed, steepening=steepening, dispersion=dispersion)
     along = np.sqrt(speed / dispersion) / 2 * (x - speed * t[:, None])
@@ -72,7 +72,7 @@ def korteweg_de_vries_soliton(
 def helmholtz(x: Line, y: Line, a1: float = 1.0, a2: float = 4.0) -> Line:
     """sin(a1 pi x) sin(a2 pi y), zero on the edge of [-1, 1]^2 for whole a1 and a2.
 
-    Wang, Teng and Perdikaris 2021 (SIAM J. Sci. Comput. 43, A3055), section 2.4.
+    Wang, Teng and Perdikaris 2021 (SIAM J. Sci. Comput. 43, A3055).
     """
     return np.sin(a1 * np.pi * x) * np.sin(a2 * np.pi * y)
 
@@ -89,7 +89,8 @@ def helmholtz_source(x: Line, y: Line, a1: float = 1.0, a2: float = 4.0, wavenum
 def cantilever(x: Line, stiffness: float, load: float, length: float = 1.0) -> Line:
     """Deflection with stiffness w'''' = load, clamped at 0 and free at `length`, all of N, m.
 
-    Gere and Timoshenko 1997, Mechanics of Materials, table G-1: load length^4 / (8 stiffness) at the end.
+    Gere and Timoshenko 1997, Mechanics of Materials, table of deflections of cantilevers; load length^4 / (8 stiffness)
+    at the end.
 
     >>> float(cantilever(np.array([2.0]), 5.0, 10.0, length=2.0)[0])
     4.0
@@ -98,6 +99,6 @@ def cantilever(x: Line, stiffness: float, load: float, length: float = 1.0) -> L
 
 
 def vibrating_beam(x: Line, t: Times, stiffness: float, mass: float, wave_number: float = np.pi) -> History:
-    """mass w_tt + stiffness w_xxxx = 0 between hinges, from sin(wave_number x) at rest (Rao 2007, section 11.5)."""
+    """mass w_tt + stiffness w_xxxx = 0 between hinges, from sin(wave_number x) at rest."""
     check_positive(stiffness=stiffness, mass=mass)
     return np.cos(np.sqrt(stiffness / mass) * wave_number**2 * t[:, None]) * np.sin(wave_number * x)

@@ -56,6 +56,7 @@ SEES_CUDA = """
 """
 
 
+@pytest.mark.slow
 def test_the_default_device_and_type_are_left_alone_where_there_is_cuda() -> None:
     """A mode that stays behind would cost time in every call of torch, even for the device that it was."""
     ours = "from sciml.pinn.geometry import load_deepxde; dde = load_deepxde(); assert dde.config.real.precision == 64"
@@ -107,6 +108,7 @@ def _network() -> MLP:
     return MLP(MLPConfig(width=3, layers=1), Box((-1.0, 0.0), (1.0, 1.0)))
 
 
+@pytest.mark.slow
 def test_derivatives_keep_no_graphs_over_a_thousand_evaluations() -> None:
     network, points = _network(), torch.rand(4, 2, dtype=torch.float64)
     dde, line = _line()
@@ -157,14 +159,23 @@ def test_a_condition_follows_its_points() -> None:
 
 def test_a_condition_follows_its_value_when_it_is_drawn_anew() -> None:
     dde, line = _line()
-    level = [1.0]
-    condition = Condition(
-        "wall", line, lambda: dde.icbc.DirichletBC(line, lambda x: level[0] + 0 * x[:, :1], lambda _, on: on)
-    )
-    for value in (1.0, -2.5):
+    level, built = [1.0], []
+
+    def build() -> Any:
+        built.append(dde.icbc.DirichletBC(line, lambda x: level[0] + 0 * x[:, :1], lambda _, on: on))
+        return built[-1]
+
+    condition = Condition("wall", line, build)
+    for count, value in enumerate((1.0, -2.5, 4.0), start=1):
         level[0] = value
         condition.draw(6, _generator())
         torch.testing.assert_close(condition.residual(lambda x: 0 * x[:, :1]), torch.full((6, 1), -value).double())
+        assert len(built) == count
+    # the obstacle is there: a condition of deepxde keeps the value that it had
+    nothing, points = torch.zeros(6, 1).double(), condition.points.numpy()
+    before = built[-1].error(points, None, nothing, 0, 6)
+    level[0] = 7.0
+    assert torch.equal(before, built[-1].error(points, None, nothing, 0, 6))
 
 
 def test_all_is_float64_from_points_to_gradients() -> None:

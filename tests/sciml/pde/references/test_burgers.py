@@ -48,6 +48,12 @@ def test_twice_the_nodes_change_nothing() -> None:
     np.testing.assert_array_equal(found[0], -np.sin(np.pi * x))
 
 
+def test_nodes_are_enough_for_a_steep_wave_and_a_long_time() -> None:
+    x, t = np.linspace(-1, 1, 41), np.array([0.1, 3.0])
+    found = burgers_cole_hopf(x, t, 0.05, 20.0)
+    np.testing.assert_allclose(found, burgers_cole_hopf(x, t, 0.05, 20.0, 12), rtol=0, atol=20 * 1e-14)
+
+
 def test_a_fourier_solver_finds_the_same() -> None:
     """With X = (x + 1) / 2 and w = u / 2 it is Burgers of period one with a quarter of the viscosity."""
     points = np.arange(256) / 256

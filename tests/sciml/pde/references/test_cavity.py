@@ -76,6 +76,16 @@ def test_ghias_table_is_near_at_reynolds_3200_and_points_converge() -> None:
     assert relative_error(centrelines(solve_cavity(3200.0, 49)), centrelines(flow)) < 2e-3
 
 
+@pytest.mark.parametrize(
+    ("reynolds", "of_u", "of_v"),
+    # of other copies of the tables, with the two numbers changed as the module says
+    [(100, 3.28674, 0.0273), (400, 2.81385, -0.01683 + 0.23827), (1000, 2.05789, -0.23732), (3200, 1.366124, -0.45257)],
+)
+def test_ghias_columns_have_the_sums_of_other_copies(reynolds: int, of_u: float, of_v: float) -> None:
+    assert ghia.U[reynolds].sum() == pytest.approx(of_u, abs=1e-9)
+    assert np.nansum(ghia.V[reynolds]) == pytest.approx(of_v, abs=1e-9)
+
+
 def compare_with_ghia(flow: CavityFlow, of_u: float, of_v: float) -> None:
     reynolds = round(flow.reynolds)
     u = np.abs(on_u_line(flow, ghia.U_PLACES) - ghia.U[reynolds])

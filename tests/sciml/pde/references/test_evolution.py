@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.integrate
 import scipy.io
 
 from sciml.pde.references.evolution import (
@@ -71,5 +72,25 @@ def test_parameters_arrive() -> None:
     np.testing.assert_allclose(
         decayed[0], -np.sin(np.pi * x) * np.exp(0.1 * (0.2 * np.pi**2 - 0.01 * np.pi**4)), atol=1e-13
     )
-    start = kuramoto_sivashinsky_chaotic(x, np.array([0.0]), points=16, step=1.0)
-    np.testing.assert_array_equal(start[0], np.cos(x) * (1 + np.sin(x)))
+
+
+def test_allen_cahn_without_a_rate_is_heat() -> None:
+    """The first wave of x^2 cos(pi x), by quadrature, decays alone."""
+    first, _ = scipy.integrate.quad(lambda x: (x * np.cos(np.pi * x)) ** 2, -1, 1)
+    x = -1 + np.arange(64) / 32
+    found = allen_cahn(x, np.array([1.0]), 0.05, 0.0, points=128, step=0.5)[0]
+    # modes beyond the 32nd have decayed to nothing, so that the sum is exact
+    assert found @ np.cos(np.pi * x) / 32 == pytest.approx(first * np.exp(-0.05 * np.pi**2), rel=1e-10)
+
+
+def test_the_chaotic_setting_obeys_its_equation() -> None:
+    x, t = 2 * np.pi * np.arange(128) / 128, 1e-3 * np.arange(7)
+    u = kuramoto_sivashinsky_chaotic(x, t, step=1e-4)
+    np.testing.assert_array_equal(u[0], np.cos(x) * (1 + np.sin(x)))
+    in_time = np.polynomial.Polynomial.fit(t, u[:, 5], 6).deriv()(t[3])
+
+    def derivative(order: int) -> np.ndarray:
+        return np.fft.irfft((1j * np.arange(65)) ** order * np.fft.rfft(u[3]))
+
+    terms = 100 / 16 * u[3] * derivative(1) + 100 / 16**2 * derivative(2) + 100 / 16**4 * derivative(4)
+    assert in_time == pytest.approx(-terms[5], rel=1e-6)
