@@ -35,6 +35,30 @@ def gradient(u: Float[Tensor, " n"], x: Float[Tensor, "n d"]) -> Float[Tensor, "
     return found
 
 
+class _Columns:
+    """The derivatives by the last ones of all columns."""
+
+    def __init__(self, whole: Tensor, count: int) -> None:
+        self.whole, self.count = whole, count
+
+    def gradient(self, u: Tensor, /) -> Tensor:
+        return gradient(u, self.whole)[:, -self.count :]
+
+
+def last_columns(x: Float[Tensor, "n k"], count: int) -> Float[Tensor, "n d"]:
+    """The last coordinates of points, by which the functions of this module differentiate what was computed from all.
+
+    >>> x = torch.tensor([[3.0, 5.0]], requires_grad=True)
+    >>> gradient(x[:, 0] ** 2 * x[:, 1], last_columns(x, 1)).tolist()
+    [[9.0]]
+    """
+    if count == x.shape[1]:
+        return x
+    points = x[:, -count:].as_subclass(Points)
+    points.jet = _Columns(x, count)
+    return points
+
+
 def derivative(u: Float[Tensor, " n"], x: Float[Tensor, "n d"], *axes: int) -> Float[Tensor, " n"]:
     """The derivative by one coordinate after another.
 

@@ -24,15 +24,17 @@ class Box:
         high: largest value of each coordinate.
         periodic: whether fields at `low` and `high` are the same, for each coordinate; empty for none.
         even: whether fields mirror at the middle of a periodic axis, for each coordinate; empty for none.
+        logarithmic: whether a coordinate goes by its logarithm, for each coordinate; empty for none.
 
     Raises:
-        UserError: bounds that are not finite, not in order, or of different numbers.
+        UserError: bounds that are not finite, not in order, of different numbers, or not positive on a logarithmic axis.
     """
 
     low: tuple[float, ...]
     high: tuple[float, ...]
     periodic: tuple[bool, ...] = ()
     even: tuple[bool, ...] = ()
+    logarithmic: tuple[bool, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.low or len(self.low) != len(self.high) or len(self.periodic) not in (0, len(self.low)):
@@ -48,6 +50,10 @@ class Box:
             even and not self.is_periodic(axis) for axis, even in enumerate(self.even)
         ):
             raise UserError("A box can be even along periodic coordinates alone.")
+        if len(self.logarithmic) not in (0, len(self.low)) or any(
+            by_log and (self.low[axis] <= 0 or self.is_periodic(axis)) for axis, by_log in enumerate(self.logarithmic)
+        ):
+            raise UserError("A box can be logarithmic along positive coordinates alone, which are not periodic.")
 
     @property
     def n_dims(self) -> int:
@@ -59,6 +65,35 @@ class Box:
     def is_even(self, axis: int) -> bool:
         """Whether fields mirror at the middle of an axis."""
         return bool(self.even) and self.even[axis]
+
+    def straight(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        """Coordinates, those that go by their logarithm as this.
+
+        >>> Box((0.0, 1.0), (1.0, 100.0), logarithmic=(False, True)).straight(torch.tensor([[1.0, 1.0]])).tolist()
+        [[1.0, 0.0]]
+        """
+        if not any(self.logarithmic):
+            return x
+        columns = zip(x.unbind(1), self.logarithmic, strict=True)
+        return torch.stack([column.log() if by_log else column for column, by_log in columns], dim=1)
+
+    def ends(self) -> tuple[Float[Tensor, " d"], Float[Tensor, " d"]]:
+        """Low and high, as `straight` gives them."""
+        both = self.straight(torch.tensor([self.low, self.high], dtype=torch.float64))
+        return both[0], both[1]
+
+    def places(self, parts: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        """Points of the unit cube, moved to where they are in the box.
+
+        >>> Box((1.0,), (100.0,), logarithmic=(True,)).places(torch.tensor([[0.5]]).double()).tolist()
+        [[10.0]]
+        """
+        low, high = self.ends()
+        x = low + (high - low) * parts
+        if not any(self.logarithmic):
+            return x
+        columns = zip(x.unbind(1), self.logarithmic, strict=True)
+        return torch.stack([column.exp() if by_log else column for column, by_log in columns], dim=1)
 
 
 class Embedding(nn.Module):
@@ -91,7 +126,7 @@ class Embedding(nn.Module):
                 f"{waves}, {fourier} and {scale}."
             )
         self.box, self.waves = box, waves
-        low, high = (torch.tensor(bound, dtype=torch.float64) for bound in (box.low, box.high))
+        low, high = box.ends()
         self.register_buffer("middle", (low + high) / 2, persistent=False)
         self.register_buffer("reach", (high - low) / 2, persistent=False)
         n_periodic = sum(box.is_periodic(axis) for axis in range(box.n_dims))
@@ -105,7 +140,7 @@ class Embedding(nn.Module):
         """Raises UserError for another number of coordinates than the box has."""
         if x.shape[1] != self.box.n_dims:
             raise UserError(f"The network needs {self.box.n_dims} coordinates a point, but got {x.shape[1]}.")
-        z = (x - self.middle) / self.reach
+        z = (self.box.straight(x) - self.middle) / self.reach
         if any(self.box.periodic):
             parts = []
             for axis in range(self.box.n_dims):

@@ -9,7 +9,7 @@ Shapes: n points, d coordinates, s multi-indices, f fields.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -26,7 +26,15 @@ _SAME = 1e-9
 class _Plain(Tensor):
     """A tensor with more beside it; what is computed of it has nothing beside it."""
 
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    __torch_function__ = torch._C._disabled_torch_function_impl  # pyright: ignore[reportAssignmentType]
+
+
+class Source(Protocol):
+    """What has derivatives by points."""
+
+    def gradient(self, u: Tensor, /) -> Tensor:
+        """All first derivatives [n, d]."""
+        ...
 
 
 class Points(_Plain):
@@ -36,7 +44,7 @@ class Points(_Plain):
         jet: what has derivatives by them.
     """
 
-    jet: _Jet
+    jet: Source
 
 
 class Known(_Plain):

@@ -117,10 +117,20 @@ def points_innermost(jet: Float[Tensor, "n s f"]) -> Float[Tensor, "n s f"]:
     return jet.permute(1, 2, 0).contiguous().permute(2, 0, 1)
 
 
+def _stacked(rows: Sequence[Float[Tensor, "n f"]]) -> Float[Tensor, "n s f"]:
+    """The jet of these rows, points innermost."""
+    return torch.stack([row.T for row in rows]).permute(2, 0, 1)
+
+
 def multiply(indices: Indices, a: Float[Tensor, "n s f"], b: Float[Tensor, "n s f"]) -> Float[Tensor, "n s f"]:
     """The jet of a product."""
-    rows = [sum(factor * a[:, i] * b[:, j] for factor, i, j in rule) for rule in indices.products]
-    return torch.stack(rows, dim=1)  # pyright: ignore[reportArgumentType] - no rule is empty, so none is the number 0
+    rows = []
+    for (first, i, j), *others in indices.products:
+        total = first * a[:, i] * b[:, j]
+        for factor, i, j in others:
+            total = total + factor * a[:, i] * b[:, j]
+        rows.append(total)
+    return _stacked(rows)
 
 
 def multiply_transposed(
@@ -176,7 +186,7 @@ def jet_of(indices: Indices, function: Callable[[Tensor], Tensor], x: Float[Tens
             axis = next(axis for axis in range(d) if index[axis])
             below = tuple(order - (place == axis) for place, order in enumerate(index))
             rows[index] = _along(rows[below], x, axis)
-    return torch.stack([rows[index].detach() for index in indices.all], dim=1)
+    return _stacked([rows[index].detach() for index in indices.all])
 
 
 def taylor_field(indices: Indices, jet: Float[Tensor, "n s f"], x: Float[Tensor, "n d"]) -> Float[Tensor, "n f"]:

@@ -75,7 +75,7 @@ class LevenbergMarquardt(Optimizer):
         equations = system.normal_equations()
         matrix, vector, loss = _over_processes(equations.matrix, equations.vector, equations.loss)
         if not math.isfinite(loss):
-            raise not_finite(system)
+            raise not_finite(system.terms, system.residual_sizes)
         here = torch.cat(equations.residuals)
         start, damping = system.vector(), float(group["damping"])
         group["stuck"] = True

@@ -23,8 +23,7 @@ def uniform_points(box: Box, n: int, generator: Generator) -> Float[Tensor, "n d
     """
     if n < 1:
         raise UserError(f"A point set needs at least one point, but {n} are asked for.")
-    low, high = (torch.tensor(bound, dtype=torch.float64) for bound in (box.low, box.high))
-    return low + (high - low) * torch.rand(n, box.n_dims, dtype=torch.float64, generator=generator)
+    return box.places(torch.rand(n, box.n_dims, dtype=torch.float64, generator=generator))
 
 
 def latin_points(box: Box, n: int, generator: Generator) -> Float[Tensor, "n d"]:
@@ -35,8 +34,7 @@ def latin_points(box: Box, n: int, generator: Generator) -> Float[Tensor, "n d"]
     """
     inside = uniform_points(Box((0.0,) * box.n_dims, (1.0,) * box.n_dims), n, generator)
     order = torch.stack([torch.randperm(n, generator=generator) for _ in range(box.n_dims)], dim=1)
-    low, high = (torch.tensor(bound, dtype=torch.float64) for bound in (box.low, box.high))
-    return low + (high - low) * (inside + order) / n
+    return box.places((inside + order) / n)
 
 
 def by_residual(

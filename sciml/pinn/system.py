@@ -155,9 +155,9 @@ class JetSystem:
 
     def residual_sizes(self, name: str) -> Float64[Tensor, " n"]:
         """Root of the sum of squares of a term's residuals at each of its points, without weights."""
-        parts = [part for part in self._parts if part.term.name == name]
-        found = [self._residual(part, slopes=False)[0].norm(dim=1) / part.root_weights[:, 0] for part in parts]
-        return torch.cat(found)
+        mine = (part for part in self._parts if part.term.name == name)
+        parts = [replace(part, root_weights=torch.ones_like(part.root_weights)) for part in mine]
+        return torch.cat([self._residual(part, slopes=False)[0].norm(dim=1) for part in parts])
 
     def residuals(self) -> Float64[Tensor, " m"]:
         """All weighted residuals in a row, whose squares sum up to the loss."""
@@ -268,16 +268,24 @@ class JetSystem:
         return multiply_transposed(part.indices, part.distance, to_jet)
 
 
-def not_finite(system: JetSystem) -> UserError:
-    """What to say of a loss that is not finite: the term and the first point that make it so."""
-    for term in system.terms:
-        sizes = system.residual_sizes(term.name)
+def not_finite(terms: Sequence[Term], residual_sizes: Callable[[str], Tensor]) -> UserError:
+    """What to say of a loss that is not finite: the term and the first point that make it so.
+
+    Args:
+        terms: of the loss.
+        residual_sizes: [n] of a term by its name.
+    """
+    for term in terms:
+        sizes = residual_sizes(term.name)
         bad = ~torch.isfinite(sizes)
         if bad.any():
             place = [float(f"{number:.6g}") for number in term.points[int(bad.int().argmax())].tolist()]
             others = f" and {int(bad.sum()) - 1} other points" if int(bad.sum()) > 1 else ""
-            return UserError(f"the term `{term.name}` is not finite at {place}{others}.")
-    return UserError("the loss is not finite, though each residual is: it is too large to be squared.")
+            return UserError(
+                f"the term `{term.name}` is not finite at {place}{others}. Look for a root, a logarithm or a division "
+                "there, or lower the learning rate; checkpoints written before are good."
+            )
+    return UserError("the loss is not finite, though each residual is: its square or its weight is too large.")
 
 
 def _plain_mlp(network: nn.Module) -> MLP:

@@ -96,11 +96,7 @@ class TrainingModule(LightningModule):
 
     def configure_optimizers(self) -> Optimizer:
         if self.config.is_second_order:
-            if self.problem.second_order is None:
-                raise UserError(
-                    f"`train.optimizer: {self.config.optimizer}` is for physics-informed networks. Take one of "
-                    f"{', '.join(OPTIMIZERS)}."
-                )
+            assert self.problem.second_order is not None, "`check_processes` has refused others"
             return self.problem.second_order(self.config.optimizer)
         parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         # biases and scales set sizes that nothing else does: only matrices decay

@@ -73,11 +73,15 @@ def fit(problem: Problem, config: TrainConfig, run: Run, *, resume: bool = False
 
 
 def check_processes(problem: Problem, config: TrainConfig) -> None:
-    """Refuses more processes than the data are enough for.
+    """Refuses more processes than the data are enough for, and an optimiser that the problem does not offer.
 
     Raises:
-        UserError: fewer samples than processes, or too few for a batch of each.
+        UserError: fewer samples than processes, too few for a batch of each, or one of SECOND_ORDER without need.
     """
+    if config.is_second_order and problem.second_order is None:
+        raise UserError(
+            f"`train.optimizer: {config.optimizer}` is for physics-informed networks. Take adam, adamw, soap or muon."
+        )
     for name, data in (("training", problem.train_data), ("validation", problem.validation_data)):
         if len(data) < config.devices:
             raise UserError(

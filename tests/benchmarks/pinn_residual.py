@@ -2,8 +2,12 @@
 
     OMP_NUM_THREADS=1 .venv/bin/python tests/benchmarks/pinn_residual.py --deepxde PYTHON [--rounds 7] [--json out.json]
 
-PYTHON is the interpreter of an environment that has deepxde (README.md says how to make it); SCIML_BENCH_DEEPXDE does
-the same. Network, weights and points are the same, and so is what comes of them, which is checked before anything is
+PYTHON is the interpreter of an environment that has deepxde and our torch; SCIML_BENCH_DEEPXDE does the same:
+
+    python3 -m venv ~/peers/deepxde
+    ~/peers/deepxde/bin/pip install -c constraints.txt "deepxde==1.15.*" torch scikit-optimize scikit-learn
+
+Network, weights and points are the same, and so is what comes of them, which is checked before anything is
 timed. Ours takes the features' jets as given, since they change with the points alone. Every round measures each once,
 forwards in one round and backwards in the next; a ratio is taken within a round. What counts is processor time.
 """
@@ -60,7 +64,7 @@ class Ours:
         loss = EQUATION(*self.fields(self.indices, jet, x)).square().mean()
         (cotangent,) = torch.autograd.grad(loss, jet)
         assert back is not None
-        return float(loss), back.gradient(cotangent)
+        return float(loss.detach()), back.gradient(cotangent)
 
     def measure(self, steps: int) -> float:
         """Processor seconds a step."""
@@ -104,7 +108,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _case(layers: int, width: int, points: int, options: argparse.Namespace) -> list[dict[str, Any]]:
     generator = torch.Generator().manual_seed(0)
-    x = torch.rand(points, 2, generator=generator, dtype=torch.float64) * torch.tensor([2.0, 1.0]) - torch.tensor([1.0, 0.0])
+    x = torch.rand(points, 2, generator=generator, dtype=torch.float64) * torch.tensor([2.0, 1.0]) - torch.tensor(
+        [1.0, 0.0]
+    )
     sizes = [2, *[width] * layers, 1]
     weights, biases = [], []
     for i, o in zip(sizes[:-1], sizes[1:], strict=True):  # of Glorot's size, with biases that are not zero
@@ -152,9 +158,11 @@ def _measure(ask: Any, steps: int) -> float:
 @contextmanager
 def _worker(python: str, precision: str) -> Iterator[Any]:
     """A process with deepxde, as a function from a request to its answer."""
-    errors = tempfile.TemporaryFile("w+")
+    errors: Any = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed below, behind the process that writes to it
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": errors, "text": True}
-    process: Any = subprocess.Popen([python, str(WORKER), precision], env={**os.environ, "OMP_NUM_THREADS": "1"}, **pipes)
+    process: Any = subprocess.Popen(
+        [python, str(WORKER), precision], env={**os.environ, "OMP_NUM_THREADS": "1"}, **pipes
+    )
 
     def ask(**request: Any) -> dict[str, Any]:
         print(json.dumps(request), file=process.stdin, flush=True)

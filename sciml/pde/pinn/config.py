@@ -204,6 +204,8 @@ class WeightsConfig:
 
     Attributes:
         decay: in time: squares at time t count exp(-decay (t - first time)), for equations that amplify early errors.
+        formula: of the coordinates: squares of the equation count so much at a place, e.g. nothing where the solution
+            is singular.
         causal: tolerance of causal weights, by which later times wait for earlier ones; 0 for none.
         slices: of time, for causal weights.
         attention: whether points count more the longer their residual is large.
@@ -211,6 +213,7 @@ class WeightsConfig:
     """
 
     decay: float = 0.0
+    formula: float | str = 1.0
     causal: float = 0.0
     slices: int = 20
     attention: bool = False
@@ -287,6 +290,8 @@ class PinnExperiment:
         check_ranges("experiment", self, {"windows": (1, 1000)})
         if self.windows > 1 and self.space.time is None:
             raise UserError("`windows` cuts the time into parts, but `space.time` names none.")
+        if (self.weights.causal or self.weights.decay) and self.space.time is None:
+            raise UserError("`weights.causal` and `weights.decay` follow the time, but `space.time` names none.")
         for name in self.curriculum:
             constant = self.equation.constants.get(name)
             if not isinstance(constant, (int, float, str)):

@@ -107,9 +107,8 @@ class _Metrics:
 
     def __init__(self, config: PinnExperiment, training: PinnTraining) -> None:
         generator = torch.Generator().manual_seed(config.train.seed + 1)
-        self.training, self.weights = training, config.weights
+        self.training = training
         self.points = latin_points(training.box, config.sampling.validation, generator)
-        self.start = config.space.low[-1]
 
     def __call__(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
         training = self.training
@@ -119,8 +118,7 @@ class _Metrics:
             found = residuals(lambda x, u: training.equation(x, u, raw), network, self.points, EQUATION).detach()
         finally:
             training.equation.fraction_done = kept
-        weights = torch.exp(-self.weights.decay * (self.points[:, -1] - self.start))
-        square = (weights * found.square().sum(dim=1)).sum()
+        square = (training.weigh(self.points) * found.square().sum(dim=1)).sum()
         for term in training.condition_terms(network):
             left = residuals(lambda x, u, t=term: t.equation(x, u, raw), network, term.points, term.name).detach()
             left = left if term.targets is None else left - term.targets

@@ -19,8 +19,8 @@ from sciml.pinn.embeddings import Box
 from sciml.pinn.networks import NETWORKS
 from sciml.pinn.sampling import latin_points
 
-# places at the first time, where a distance is zero or is not
-_PROBES = 16
+# places at the first time, where a distance is zero, but for rounding, or is not
+_PROBES, _ZERO = 16, 1e-12
 
 
 class PinnNetwork(nn.Module):
@@ -87,7 +87,7 @@ class PinnNetwork(nn.Module):
         axis, first = self.time_axis, self.low[-1]
         probes = latin_points(Box(self.low, self.high), _PROBES, torch.Generator().manual_seed(0))
         probes[:, axis] = first
-        starts_at_zero = (distance(probes) == 0).all(dim=0)
+        starts_at_zero = (distance(probes).abs() < _ZERO).all(dim=0)
 
         def moved(x: Tensor) -> Tensor:
             since = x[:, axis:] - by

@@ -75,6 +75,33 @@ class EquationTerm:
         return self.function(x, u, **given)
 
 
+class PointWeights:
+    """What squares of the equation count at points, by the place and the time.
+
+    Raises:
+        UserError: a formula that is none.
+    """
+
+    def __init__(self, config: PinnExperiment) -> None:
+        self.names = list(config.space.coordinates)
+        self.decay, self.start = config.weights.decay, config.space.low[-1]
+        self.formula = of_place(config.weights.formula, self.names, config.exact.let, "weights.formula")
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """At points [n, d], both together: [n]."""
+        return self.by_place(x) * torch.exp(-self.decay * (x[:, -1] - self.start))
+
+    def by_place(self, x: Tensor) -> Tensor:
+        """By the formula alone. Raises UserError where it is negative or not finite."""
+        found = self.formula(x)
+        bad = ~(torch.isfinite(found) & (found >= 0))
+        if bad.any():
+            worst = int(bad.int().argmax())
+            place = ", ".join(f"{name} = {at:.4g}" for name, at in zip(self.names, x[worst].tolist(), strict=True))
+            raise UserError(f"`weights.formula` needs to be zero or more, but is {float(found[worst]):.3g} at {place}.")
+        return found
+
+
 def check_constants(function: Callable[..., Tensor], config: PinnExperiment) -> None:
     """Refuses, with UserError, constants that the equation does not take, or the lack of one that it needs."""
     taken = list(inspect.signature(function).parameters.values())[2:]

@@ -5,6 +5,7 @@ Shapes: n points, d coordinates.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,7 +18,7 @@ from sciml.core.errors import UserError
 from sciml.pde.pinn.config import PinnExperiment
 from sciml.pde.pinn.network import PinnNetwork
 from sciml.pde.pinn.observations import Observations
-from sciml.pde.pinn.terms import EQUATION, EquationTerm, conditions
+from sciml.pde.pinn.terms import EQUATION, EquationTerm, PointWeights, conditions
 from sciml.pinn.constraints import HardConstraint
 from sciml.pinn.embeddings import Box
 from sciml.pinn.least_squares import LevenbergMarquardt
@@ -25,12 +26,14 @@ from sciml.pinn.nested import NestedSystem
 from sciml.pinn.networks import MLP
 from sciml.pinn.quasi_newton import DenseQuasiNewton, LimitedQuasiNewton
 from sciml.pinn.sampling import by_residual, latin_points, retain_and_release
-from sciml.pinn.system import JetSystem, Term
+from sciml.pinn.system import JetSystem, Term, not_finite
 from sciml.pinn.weighting import causal_point_weights, gradient_norm_weights, ntk_weights, residual_attention
 from sciml.train.config import SECOND_ORDER
+from sciml.train.ranks import rank, world_size
 
 # the first damping of Levenberg and Marquardt's method, in each window
 DAMPING = 1e-2
+LEVENBERG_MARQUARDT = "levenberg-marquardt"
 # of each term, to balance by, and how much of the balance before is kept
 _BALANCE_POINTS, _BALANCE_KEPT = 500, 0.9
 
@@ -66,6 +69,7 @@ class PinnTraining:
         self.config, self.network, self.observations = config, network, observations
         self.equation = EquationTerm(config)
         self.conditions = conditions(config)
+        self.weigh = PointWeights(config)
         self.window = 0
         self.generator = Generator().manual_seed(config.train.seed)
         self.points: dict[str, Tensor] = {}
@@ -75,12 +79,13 @@ class PinnTraining:
         self.box = Box(config.space.low, config.space.high)
         self._step: Tensor | None = None
         self.system = self._make_system()
+        self._refuse_optimizer()
 
     @property
     def steps_an_epoch(self) -> int:
         """Of the optimiser; a quasi-Newton one makes all its iterations on the same points in a single step."""
         kind = self.config.train.optimizer
-        return 1 if kind in SECOND_ORDER and kind != "levenberg-marquardt" else self.config.sampling.every
+        return 1 if kind in SECOND_ORDER and kind != LEVENBERG_MARQUARDT else self.config.sampling.every
 
     def condition_terms(self, network: nn.Module) -> list[Term]:
         """The conditions and observations of all windows, on points that stay the same."""
@@ -117,22 +122,18 @@ class PinnTraining:
         else:
             losses, slopes = self.system.gradient()
             total = _with_gradient(sum(losses.values()), self.system.parameters, slopes)
+        if is_first and world_size() == 1 and not math.isfinite(sum(losses.values())):
+            raise not_finite(self.system.terms, self.system.residual_sizes)
         named = {name: torch.tensor(loss, dtype=torch.float64) for name, loss in losses.items()}
         return {"loss": total, **named} if len(named) > 1 or EQUATION not in named else {"loss": total}
 
     def second_order(self, name: str) -> Optimizer:
         """One of SECOND_ORDER."""
         assert name in SECOND_ORDER
-        if name == "levenberg-marquardt":
-            if not isinstance(self.system, JetSystem):
-                raise UserError(
-                    "`train.optimizer: levenberg-marquardt` needs `model.architecture: mlp` without `factorised`, with "
-                    "the activation tanh or sin. Take ssbroyden for other networks."
-                )
+        if name == LEVENBERG_MARQUARDT:
+            assert isinstance(self.system, JetSystem)
             self.optimizer = LevenbergMarquardt(self.system, DAMPING)
             return self.optimizer
-        if self.config.windows > 1:
-            raise UserError(f"`windows` goes with levenberg-marquardt, adam and the like, not with {name}.")
         kind = LimitedQuasiNewton if name in ("limited-ssbroyden", "l-bfgs") else DenseQuasiNewton
         update = {"limited-ssbroyden": "ssbroyden", "l-bfgs": "bfgs"}.get(name, name)
         return kind(self.system.parameters, update=update, iterations=self.config.sampling.every)
@@ -153,6 +154,19 @@ class PinnTraining:
             self._enter(state["window"])
         self.generator.set_state(state["generator"])
         self.points, self.attention, self.balance = state["points"], state["attention"], state["balance"]
+
+    def _refuse_optimizer(self) -> None:
+        """UserError for an optimiser that does not go with the rest of the experiment."""
+        name, config = self.config.train.optimizer, self.config
+        if name == LEVENBERG_MARQUARDT and not isinstance(self.system, JetSystem):
+            raise UserError(
+                "`train.optimizer: levenberg-marquardt` needs `model.architecture: mlp` without `factorised`, with the "
+                "activation tanh or sin. Take ssbroyden for other networks."
+            )
+        if name in SECOND_ORDER and name != LEVENBERG_MARQUARDT:
+            for key, given in (("windows", config.windows), ("train.devices", config.train.devices)):
+                if given > 1:
+                    raise UserError(f"`{key}: {given}` goes with levenberg-marquardt, adam and the like, not with {name}.")
 
     # --------------------------------------------------------------------------------------------------------- points
 
@@ -195,10 +209,11 @@ class PinnTraining:
         self.system.set_terms(self._terms())
         self.system.set_terms(self._balanced())
 
-    def _terms(self) -> list[Term]:
+    def _terms(self, inside: Tensor | None = None) -> list[Term]:
+        """On this process's share of the equation's points, or on others."""
         low, high = self.network.window_box(self.window)
-        inside = self.points[EQUATION]
-        terms = [Term(EQUATION, self.equation, inside, self._decay(inside))]
+        inside = self.points[EQUATION][_share()] if inside is None else inside
+        terms = [Term(EQUATION, self.equation, inside, self.weigh(inside))]
         terms += [*self._of_conditions(self.points), *self._observed(low, high)]
         return [replace(term, weights=term.weights * self.balance.get(term.name, 1.0)) for term in terms]
 
@@ -213,10 +228,6 @@ class PinnTraining:
 
     def _observed(self, low: Sequence[float], high: Sequence[float]) -> list[Term]:
         return [] if self.observations is None else self.observations.terms(low, high)
-
-    def _decay(self, x: Tensor) -> Tensor:
-        start = self.config.space.low[-1]
-        return torch.exp(-self.config.weights.decay * (x[:, -1] - start))
 
     def _balanced(self) -> list[Term]:
         """The terms, with weights that make their gradients or tangent kernels alike."""
@@ -239,20 +250,21 @@ class PinnTraining:
 
     def _unbalanced(self) -> list[Term]:
         kept, self.balance = self.balance, {}
-        terms = self._terms()
+        terms = self._terms(self.points[EQUATION])
         self.balance = kept
         return terms
 
     def _follow_residuals(self) -> None:
         """Weights of the equation's points by what is left there: causal ones and attention."""
-        weights, inside = self.config.weights, self.points[EQUATION]
+        weights, inside = self.config.weights, self.points[EQUATION][_share()]
         if not weights.causal and self.attention is None:
             return
         sizes = self.system.residual_sizes(EQUATION)
-        count = self._decay(inside) * self.balance.get(EQUATION, 1.0)
+        count = self.weigh(inside) * self.balance.get(EQUATION, 1.0)
         if self.attention is not None:
-            self.attention = residual_attention(self.attention, sizes)
-            count = count * self.attention.square()
+            found = residual_attention(self.attention[_share()], sizes)
+            self.attention[_share()] = found
+            count = count * found.square()
         if weights.causal:
             low, high = self.network.window_box(self.window)
             count = count * causal_point_weights(
@@ -261,9 +273,14 @@ class PinnTraining:
         self.system.weigh(EQUATION, count)
 
     def _sizes(self, points: Tensor) -> Tensor:
-        """How large the equation's residual is."""
+        """How large the equation's residual is, where it counts."""
         self.system.set_terms([Term(EQUATION, self.equation, points, torch.ones(len(points), dtype=torch.float64))])
-        return self.system.residual_sizes(EQUATION)
+        return self.system.residual_sizes(EQUATION) * self.weigh.by_place(points).sqrt()
+
+
+def _share() -> slice:
+    """Of points that all processes draw alike: those of this one."""
+    return slice(rank(), None, world_size())
 
 
 def _first(term: Term, n: int) -> Term:

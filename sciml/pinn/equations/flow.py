@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sciml.pinn.derivatives import gradient
+from sciml.pinn.derivatives import gradient, laplacian
 from sciml.pinn.equations.evolution import Parameter, flat
 
 
@@ -30,6 +30,21 @@ def navier_stokes(
 ) -> Float[Tensor, "n 3"]:
     """u_t + inertia (u . grad) u + grad p - viscosity lap u, of both components, and div u."""
     return _residuals(x, fields, viscosity, inertia, in_time=True)
+
+
+def navier_stokes_stream(
+    x: Float[Tensor, "n 2"], stream: Float[Tensor, "n 1"], viscosity: Parameter
+) -> Float[Tensor, "n 1"]:
+    """u lap(psi)_x + v lap(psi)_y - viscosity lap(lap(psi)), with u = psi_y and v = -psi_x: the steady equations' curl.
+
+    Mass is conserved whatever psi is, and there is no pressure. In m/s^2 over m for psi in m^2/s. (Batchelor 1967,
+    section 7.1, whose vorticity is -lap(psi).)
+    """
+    of_stream = gradient(stream[:, 0], x)
+    swirl = laplacian(stream[:, 0], x, (0, 1))
+    of_swirl = gradient(swirl, x)
+    advection = of_stream[:, 1] * of_swirl[:, 0] - of_stream[:, 0] * of_swirl[:, 1]
+    return (advection - flat(viscosity) * laplacian(swirl, x, (0, 1)))[:, None]
 
 
 def _residuals(

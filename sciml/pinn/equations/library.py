@@ -30,6 +30,7 @@ EQUATIONS: dict[str, Equation] = {
     "helmholtz": stationary.helmholtz,
     "navier-stokes": flow.navier_stokes,
     "navier-stokes-steady": flow.navier_stokes_steady,
+    "navier-stokes-stream": flow.navier_stokes_stream,
     "rayleigh-plesset": bubbles.rayleigh_plesset,
     "keller-miksis": bubbles.keller_miksis,
 }
