@@ -6,7 +6,7 @@ Shapes: n points, d coordinates, f fields, r residuals.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -49,12 +49,13 @@ def residuals(equation: Residual, fields: Fields, points: Float[Tensor, "n d"], 
     return found
 
 
-def check_residuals(found: Tensor, points: Float[Tensor, "n d"], name: str) -> Float[Tensor, "n r"]:
+def check_residuals(found: Any, points: Float[Tensor, "n d"], name: str) -> Float[Tensor, "n r"]:
     """What an equation returned, refused with UserError if it is of another shape than [n, r]."""
-    if found.ndim != 2 or len(found) != len(points):
+    if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != len(points):
+        shape = list(found.shape) if isinstance(found, Tensor) else type(found).__name__
         raise UserError(
             f"The equation of the term `{name}` needs to return residuals of [{len(points)}, r], but they are "
-            f"{list(found.shape)}. Index fields as `u[:, 0]` and give columns back with `[:, None]`."
+            f"{shape}. Index fields as `u[:, 0]` and give columns back with `[:, None]`."
         )
     return found
 

@@ -76,8 +76,7 @@ class Course(Callback):
     ) -> None:
         module, progress = self.module, self.module.progress
         if rank() == 0:
-            loss = module.step_losses["loss"]
-            self.display.step(progress.epoch, module.fraction_done, loss)
+            self.display.step(progress.epoch, module.fraction_done, module.step_losses)
             if progress.step % module.config.log_every_steps == 0:
                 losses = {f"train/{name}": value for name, value in module.step_losses.items()}
                 self.tensorboard.add({**losses, "learning_rate": module.step_rate}, progress.step)

@@ -42,11 +42,11 @@ class ProgressDisplay:
             self._bar, self._task = bar, bar.add_task("", total=self.epochs, text="")
             bar.start()
 
-    def step(self, epoch: int, fraction: float, loss: float) -> None:
-        """After a step."""
+    def step(self, epoch: int, fraction: float, losses: Mapping[str, float]) -> None:
+        """After a step, with its loss and the terms that it is made of."""
         if self._bar is None or time.monotonic() - self._drawn < _REDRAW_SECONDS:
             return
-        self._draw(epoch, fraction, f"loss {loss:.4g}")
+        self._draw(epoch, fraction, _loss(losses))
 
     def epoch(self, epoch: int, fraction: float, train: Mapping[str, float], validation: Mapping[str, float]) -> None:
         """After an epoch, with its averages."""
@@ -54,7 +54,7 @@ class ProgressDisplay:
             # NaN stands for a label that the data lack
             known = {name: value for name, value in validation.items() if not math.isnan(value)}
             self._scores = "  ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in known.items())
-        text = f"loss {train['loss']:.4g}"
+        text = _loss(train)
         if self._bar is not None:
             self._draw(epoch, fraction, text)
         elif time.monotonic() - self._drawn >= _LINE_SECONDS or fraction >= 1:
@@ -84,3 +84,13 @@ class ProgressDisplay:
         if fraction <= first:
             return ""
         return f"{duration((time.monotonic() - since) * (1 - fraction) / (fraction - first))} left"
+
+
+def _loss(losses: Mapping[str, float]) -> str:
+    """The loss, and its terms where it has several.
+
+    >>> _loss({"loss": 0.75, "equation": 0.5, "initial": 0.25})
+    'loss 0.75 (equation 0.5, initial 0.25)'
+    """
+    terms = [f"{name.replace('_', ' ')} {value:.3g}" for name, value in losses.items() if name != "loss"]
+    return f"loss {losses['loss']:.4g}" + (f" ({', '.join(terms)})" if terms else "")

@@ -23,6 +23,7 @@ from sciml.pde.pinn.solvers import find_solver
 from sciml.pde.pinn.terms import EQUATION, EquationTerm, conditions
 from sciml.pde.references.timing import cheapest
 from sciml.pinn.residuals import residuals
+from sciml.pinn.sampling import uniform_points
 
 # along a coordinate for which an experiment asks for no other number
 POINTS = 101
@@ -38,7 +39,7 @@ class Reference:
     """What fields should be.
 
     Attributes:
-        grid: points along each coordinate.
+        grid: values of each parameter, then points along each coordinate.
         values: [*grid, k] of the fields that are known.
         fields: their names.
         source: in words.
@@ -51,14 +52,47 @@ class Reference:
 
 
 def evaluation_grid(config: PinnExperiment) -> dict[str, NDArray[np.float64]]:
-    """Points along each coordinate, ends included."""
+    """Values of each parameter, the ends of its range where none are given, and points along each coordinate."""
     asked = {} if config.reference is None else config.reference.points
+    chosen = {} if config.reference is None else config.reference.parameters
     for name in asked:
         if name not in config.space.coordinates:
             raise UserError(f"`reference.points`: there is no coordinate `{name}`.")
-    return {
+    values = {name: np.array(chosen.get(name, ends), np.float64) for name, ends in config.space.parameters.items()}
+    lines = {
         name: np.linspace(ends[0], ends[1], asked.get(name, POINTS)) for name, ends in config.space.coordinates.items()
     }
+    return {**values, **lines}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One solution among those that a network has.
+
+    Attributes:
+        name: the parameters' values, as `viscosity=0.01`; empty for a network without parameters.
+        parameters: name to value.
+        index: where on a grid it is.
+    """
+
+    name: str
+    parameters: dict[str, float]
+    index: tuple[int, ...]
+
+
+def cases(config: PinnExperiment, grid: Mapping[str, NDArray[np.float64]]) -> list[Case]:
+    """Each value of each parameter with each of the others; a single one for a network without parameters."""
+    names = list(config.space.parameters)
+    found = []
+    for index in np.ndindex(*(len(grid[name]) for name in names)):
+        values = {name: float(grid[name][place]) for name, place in zip(names, index, strict=True)}
+        found.append(Case(", ".join(f"{name}={value:g}" for name, value in values.items()), values, index))
+    return found
+
+
+def coordinates_of(config: PinnExperiment, grid: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """A grid without its parameters."""
+    return {name: grid[name] for name in config.space.coordinates}
 
 
 def find_reference(config: PinnExperiment) -> Reference | None:
@@ -73,14 +107,16 @@ def find_reference(config: PinnExperiment) -> Reference | None:
     grid = evaluation_grid(config)
     if given.solver is not None:
         solver = find_solver(given.solver)
-        values = solver.solve(grid, true_constants(config), {**solver.best, **given.settings})
+        lines, constants, setting = coordinates_of(config, grid), true_constants(config), solver.best | given.settings
+        found = [solver.solve(lines, {**constants, **case.parameters}, setting) for case in cases(config, grid)]
+        values = np.stack(found).reshape(*map(len, grid.values()), -1)
         return Reference(grid, values, tuple(space.fields[: values.shape[-1]]), solver.method)
     if given.formula:
         names = [name for name in space.fields if name in given.formula]
         unknown = [name for name in given.formula if name not in space.fields]
         if unknown:
             raise UserError(f"`reference.formula`: there is no field `{unknown[0]}`.")
-        coordinates = list(space.coordinates)
+        coordinates = list(space.axes)
         x = torch.from_numpy(points_of(grid))
         columns = [
             of_place(given.formula[name], coordinates, config.exact.let, f"reference.formula.{name}")(x).numpy()
@@ -107,14 +143,14 @@ def _from_file(config: PinnExperiment) -> Reference:
     try:
         with xr.open_dataset(path) as data:
             names = [name for name in space.fields if name in data]
-            missing = [name for name in space.coordinates if name not in data.coords]
+            missing = [name for name in space.axes if name not in data.coords]
             if missing or not names:
                 raise UserError(
-                    f"{path}: needs coordinates {', '.join(space.coordinates)} and one of the fields "
+                    f"{path}: needs coordinates {', '.join(space.axes)} and one of the fields "
                     f"{', '.join(space.fields)}, but has {', '.join(map(str, data.variables))}."
                 )
-            ordered = data[names].transpose(*space.coordinates)
-            grid = {name: np.asarray(data[name], np.float64) for name in space.coordinates}
+            ordered = data[names].transpose(*space.axes)
+            grid = {name: np.asarray(data[name], np.float64) for name in space.axes}
             values = np.stack([np.asarray(ordered[name], np.float64) for name in names], axis=-1)
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as a reference: {error}.") from error
@@ -157,8 +193,7 @@ def residual_norms(config: PinnExperiment, network: Any) -> dict[str, float]:
     """Root mean square of what each term leaves, on points of their own."""
     generator = torch.Generator().manual_seed(config.train.seed + 1)
     space = config.space
-    low, high = (torch.tensor(ends, dtype=torch.float64) for ends in (space.low, space.high))
-    x = low + (high - low) * torch.rand(_RESIDUAL_POINTS, len(low), dtype=torch.float64, generator=generator)
+    x = uniform_points(space.box(), _RESIDUAL_POINTS, generator)
     term = EquationTerm(config)
     raw = {name: parameter.detach() for name, parameter in network.unknowns.items()}
     found = residuals(lambda x, u: term(x, u, raw), network, x, EQUATION).detach()
@@ -176,6 +211,11 @@ def drifts(
     config: PinnExperiment, grid: Mapping[str, NDArray[np.float64]], fields: NDArray[np.float64]
 ) -> dict[str, float]:
     """The largest change in time of each integral that should be conserved, in units of its size at first.
+
+    Args:
+        config: that names them.
+        grid: of the coordinates.
+        fields: [*grid, f].
 
     Where that is zero, in units of the integral of the absolute value.
     """
@@ -204,19 +244,20 @@ def score_unit(score: str, config: PinnExperiment) -> str:
     return config.space.unit(score.removesuffix("_largest_error"))
 
 
-def conventional(config: PinnExperiment, reference: Reference, error: float) -> dict[str, Any] | None:
-    """What the conventional solver takes to be as accurate; None without one.
+def conventional(config: PinnExperiment, reference: Reference, case: Case, error: float) -> dict[str, Any] | None:
+    """What the conventional solver takes for one solution to be as accurate; None without one.
 
     Returns:
         seconds of the wall, the setting, and its own relative error; `missed` in words where no setting is as good.
     """
     if config.reference is None or config.reference.solver is None:
         return None
-    solver, constants = find_solver(config.reference.solver), true_constants(config)
+    solver, lines = find_solver(config.reference.solver), coordinates_of(config, reference.grid)
+    constants, wanted = {**true_constants(config), **case.parameters}, reference.values[case.index]
     started = time.perf_counter()
     try:
         found = cheapest(
-            lambda setting: solver.solve(reference.grid, constants, setting), reference.values, error, solver.settings
+            lambda setting: solver.solve(lines, constants, setting), wanted, error, solver.settings
         )
     except UserError as missed:
         return {"missed": str(missed), "seconds_tried": time.perf_counter() - started}

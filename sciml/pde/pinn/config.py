@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +11,7 @@ from typing import Any, Literal
 from sciml.core.catalogue import suggest
 from sciml.core.checks import Excluded, check_ranges
 from sciml.core.errors import UserError
+from sciml.pinn.embeddings import Box
 from sciml.train.config import TrainConfig
 
 
@@ -20,6 +21,10 @@ class DomainConfig:
 
     Attributes:
         coordinates: name to its range, e.g. `{x: [-1, 1], t: [0, 1]}`; time is the last one, where there is time.
+        parameters: name to its range, e.g. `{viscosity: [0.003, 0.1]}`: what the network takes as further coordinates,
+            so that it has the solutions for all of their values. The equation gets them as its constants of that name,
+            and formulas may have them.
+        log: parameters that are scaled and drawn by their logarithm.
         fields: names of what is sought, in the order in which the equation takes them.
         time: name of the coordinate that is time, null for none.
         periodic: coordinates along which all is periodic.
@@ -29,19 +34,28 @@ class DomainConfig:
 
     coordinates: dict[str, list[float]]
     fields: list[str]
+    parameters: dict[str, list[float]] = field(default_factory=dict)
+    log: list[str] = field(default_factory=list)
     time: str | None = None
     periodic: list[str] = field(default_factory=list)
     even: list[str] = field(default_factory=list)
     units: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, ends in self.coordinates.items():
-            if len(ends) != 2 or not ends[0] < ends[1]:
-                raise UserError(f"`space.coordinates.{name}` needs two numbers, the smaller one first, but is {ends}.")
+        for key in ("coordinates", "parameters"):
+            for name, ends in getattr(self, key).items():
+                if len(ends) != 2 or not ends[0] < ends[1]:
+                    raise UserError(f"`space.{key}.{name}` needs two numbers, the smaller one first, but is {ends}.")
         if not self.coordinates or not self.fields:
             raise UserError("`space` needs a coordinate and a field at least.")
-        if len({*self.coordinates, *self.fields}) < len(self.coordinates) + len(self.fields):
-            raise UserError("`space` has a name twice; coordinates and fields need names of their own.")
+        if len({*self.axes, *self.fields}) < len(self.coordinates) + len(self.parameters) + len(self.fields):
+            raise UserError("`space` has a name twice; coordinates, parameters and fields need names of their own.")
+        for name in self.log:
+            if name not in self.parameters:
+                hint = suggest(name, self.parameters) or f"there are {', '.join(self.parameters) or 'none'}."
+                raise UserError(f"`space.log`: there is no parameter `{name}`; {hint}")
+            if self.parameters[name][0] <= 0:
+                raise UserError(f"`space.log`: `{name}` needs a positive range, but it is {self.parameters[name]}.")
         for name in (*self.periodic, *self.even, *([self.time] if self.time is not None else [])):
             if name not in self.coordinates:
                 hint = suggest(name, self.coordinates) or f"there are {', '.join(self.coordinates)}."
@@ -54,12 +68,27 @@ class DomainConfig:
             raise UserError("`space.even` needs coordinates that are in `space.periodic` too.")
 
     @property
+    def axes(self) -> dict[str, list[float]]:
+        """What the network takes, and its range: parameters, then coordinates, so that time is the last one."""
+        return {**self.parameters, **self.coordinates}
+
+    @property
     def low(self) -> tuple[float, ...]:
-        return tuple(float(ends[0]) for ends in self.coordinates.values())
+        """Of all axes."""
+        return tuple(float(ends[0]) for ends in self.axes.values())
 
     @property
     def high(self) -> tuple[float, ...]:
-        return tuple(float(ends[1]) for ends in self.coordinates.values())
+        """Of all axes."""
+        return tuple(float(ends[1]) for ends in self.axes.values())
+
+    def box(self, low: Sequence[float] | None = None, high: Sequence[float] | None = None) -> Box:
+        """All axes, or the part of them from low to high."""
+        return Box(
+            tuple(self.low if low is None else low),
+            tuple(self.high if high is None else high),
+            *(tuple(name in chosen for name in self.axes) for chosen in (self.periodic, self.even, self.log)),
+        )
 
     def unit(self, name: str) -> str:
         """Of a coordinate, field or constant."""
@@ -250,6 +279,7 @@ class ReferenceConfig:
         formula: or, for each field, an exact solution.
         file: or a netCDF with the fields on a grid of the coordinates.
         points: along each coordinate, of the grid on which both are compared.
+        parameters: values of each parameter of the network at which both are compared, each with each.
         conserved: name to a formula of fields and coordinates whose integral over space should not change in time.
     """
 
@@ -259,6 +289,7 @@ class ReferenceConfig:
     formula: dict[str, float | str] = field(default_factory=dict)
     file: Path | None = None
     points: dict[str, int] = field(default_factory=dict)
+    parameters: dict[str, list[float]] = field(default_factory=dict)
     conserved: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -299,13 +330,29 @@ class PinnExperiment:
                     f"`curriculum.{name}` needs a constant of the equation, but there are "
                     f"{', '.join(self.equation.constants) or 'none'}."
                 )
-        known = [*self.space.coordinates, *self.space.fields, *self.equation.constants, *self.equation.unknowns]
+        for name in self.space.parameters:
+            if name in self.equation.constants or name in self.equation.unknowns:
+                raise UserError(f"`{name}` is in `space.parameters` and in `equation` at once. Leave it in one of both.")
+        if self.reference is not None:
+            self._check_parameters(self.reference.parameters)
+        known = [*self.space.axes, *self.space.fields, *self.equation.constants, *self.equation.unknowns]
         for name in self.space.units:
             if name not in known:
                 hint = suggest(name, known) or f"there are {', '.join(known)}."
                 raise UserError(f"`space.units`: there is no `{name}`; {hint}")
         self._check_names("exact.value", self.exact.value)
         self._check_names("exact.distance", self.exact.distance)
+
+    def _check_parameters(self, chosen: Mapping[str, list[float]]) -> None:
+        """Of the reference."""
+        for name, values in chosen.items():
+            if name not in self.space.parameters:
+                there = ", ".join(self.space.parameters) or "none"
+                hint = suggest(name, self.space.parameters) or f"there are {there}."
+                raise UserError(f"`reference.parameters`: there is no parameter `{name}`; {hint}")
+            low, high = self.space.parameters[name]
+            if not values or not all(low <= value <= high for value in values):
+                raise UserError(f"`reference.parameters.{name}` needs numbers from {low} to {high}, but is {values}.")
 
     def _check_names(self, key: str, formulas: Mapping[str, Any]) -> None:
         for name in formulas:

@@ -37,7 +37,7 @@ class PinnNetwork(nn.Module):
     def __init__(self, config: PinnExperiment) -> None:
         super().__init__()
         space = config.space
-        self.time_axis = len(space.coordinates) - 1
+        self.time_axis = len(space.axes) - 1
         first, last = space.low[-1], space.high[-1]
         count = config.windows
         self.ends = [first + (last - first) * window / count for window in range(1, count)]
@@ -102,8 +102,7 @@ class PinnNetwork(nn.Module):
         low, high = self.low, self.high
         if config.windows > 1:
             low, high = (*low[:-1], times[window]), (*high[:-1], times[window + 1])
-        names = list(space.coordinates)
-        return Box(low, high, tuple(n in space.periodic for n in names), tuple(n in space.even for n in names))
+        return space.box(low, high)
 
 
 def exact_conditions(config: PinnExperiment) -> tuple[OfPlace, OfPlace]:
@@ -112,7 +111,7 @@ def exact_conditions(config: PinnExperiment) -> tuple[OfPlace, OfPlace]:
     Raises:
         UserError: a formula that is none.
     """
-    exact, names = config.exact, list(config.space.coordinates)
+    exact, names = config.exact, list(config.space.axes)
     value = [
         of_place(exact.value.get(name, 0.0), names, exact.let, f"exact.value.{name}") for name in config.space.fields
     ]

@@ -64,7 +64,7 @@ def read_observations(config: ObservationsConfig, space: DomainConfig, seed: int
             no number, or a point outside of the box.
     """
     path = find_data_file(config.dataset, str(config.file)) if config.dataset is not None else user_path(config.file)
-    points, columns = read_table(path, space, list(space.coordinates))
+    points, columns = read_table(path, space, list(space.axes))
     observed = [name for name in space.fields if name in columns]
     if not observed:
         raise UserError(f"{path}: a column of a field is needed ({', '.join(space.fields)}), but there is none.")
@@ -103,7 +103,7 @@ def read_table(path: Path, space: DomainConfig, needed: Sequence[str]) -> tuple[
         raise UserError(f"{path} cannot be read as a table: {error}.") from error
     if len(rows) < 2:
         raise UserError(f"{path}: a first line with names and units and a line of numbers at least are needed.")
-    known, columns = {*space.coordinates, *space.fields}, {}
+    known, columns = {*space.axes, *space.fields}, {}
     for place, header in enumerate(rows[0]):
         match = _HEADER.fullmatch(header)
         if match is None or match[1] not in known:

@@ -24,10 +24,10 @@ def predict_table(config: PinnExperiment, network: nn.Module, source: Path, outp
     if output.suffix != ".csv":
         raise UserError(f"{output}: fields at points are written as a table; name the file .csv.")
     space = config.space
-    points, _ = read_table(source, space, list(space.coordinates))
+    points, _ = read_table(source, space, list(space.axes))
     outside = ((points < np.array(space.low)) | (points > np.array(space.high))).any(axis=1)
     values = fields_at(network, points)
-    names = [*space.coordinates, *space.fields]
+    names = [*space.axes, *space.fields]
     with replaced(output) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([f"{name} [{space.unit(name)}]" for name in names])

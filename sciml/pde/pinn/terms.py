@@ -18,8 +18,8 @@ from sciml.core.errors import UserError
 from sciml.pde.pinn.config import ConditionConfig, DomainConfig, PinnExperiment
 from sciml.pde.pinn.network import exact_conditions
 from sciml.pde.pinn.places import OfPlace, columns, constant, of_place
-from sciml.pinn.derivatives import derivative
-from sciml.pinn.equations.library import find_equation
+from sciml.pinn.derivatives import derivative, last_columns
+from sciml.pinn.equations.library import find_equation, parameters_of
 from sciml.pinn.system import Equation
 
 # the term of the equation, in logs and messages
@@ -39,7 +39,8 @@ class EquationTerm:
         self.config = config
         self.function = find_equation(config.equation.name)
         self.fraction_done = 1.0
-        names = list(config.space.coordinates)
+        names = list(config.space.axes)
+        self.parameters = [name for name in config.space.parameters if name in parameters_of(self.function)]
         self.numbers: dict[str, float] = {}
         self.formulas: dict[str, OfPlace] = {}
         for name, given in config.equation.constants.items():
@@ -72,7 +73,9 @@ class EquationTerm:
         given |= {name: formula(x.detach()) for name, formula in self.formulas.items()}
         for name, raw in unknowns.items():
             given[name] = raw.exp() if self.config.equation.unknowns[name].positive else raw
-        return self.function(x, u, **given)
+        axes, coordinates = list(self.config.space.axes), self.config.space.coordinates
+        given |= {name: x.detach()[:, axes.index(name)] for name in self.parameters}
+        return self.function(last_columns(x, len(coordinates)), u, **given)
 
 
 class PointWeights:
@@ -83,7 +86,7 @@ class PointWeights:
     """
 
     def __init__(self, config: PinnExperiment) -> None:
-        self.names = list(config.space.coordinates)
+        self.names = list(config.space.axes)
         self.decay, self.start = config.weights.decay, config.space.low[-1]
         self.formula = of_place(config.weights.formula, self.names, config.exact.let, "weights.formula")
 
@@ -106,12 +109,13 @@ def check_constants(function: Callable[..., Tensor], config: PinnExperiment) -> 
     """Refuses, with UserError, constants that the equation does not take, or the lack of one that it needs."""
     taken = list(inspect.signature(function).parameters.values())[2:]
     given = {*config.equation.constants, *config.equation.unknowns}
+    found = {*given, *config.space.parameters}
     known = [parameter.name for parameter in taken]
     for name in given:
         if name not in known:
             hint = suggest(name, known) or f"it takes {', '.join(known) or 'none'}."
             raise UserError(f"`equation`: {config.equation.name} has no constant `{name}`; {hint}")
-    missing = [p.name for p in taken if p.default is inspect.Parameter.empty and p.name not in given]
+    missing = [p.name for p in taken if p.default is inspect.Parameter.empty and p.name not in found]
     if missing:
         raise UserError(f"`equation.constants` needs {', '.join(missing)} for {config.equation.name}.")
 
@@ -134,12 +138,11 @@ class Condition:
 
     def points(self, space: DomainConfig, generator: Generator, low: Sequence[float], high: Sequence[float]) -> Tensor:
         """Fresh points of the part of the side between low and high; none where it lies outside of them."""
-        names = list(space.coordinates)
+        names = list(space.axes)
         inside = all(low[names.index(n)] <= place <= high[names.index(n)] for n, place in self.config.at.items())
         free = len(names) > len(self.config.at)
         count = 0 if not inside else self.config.points if free else 1
-        ends = torch.tensor(low, dtype=torch.float64), torch.tensor(high, dtype=torch.float64)
-        x = ends[0] + (ends[1] - ends[0]) * torch.rand(count, len(names), dtype=torch.float64, generator=generator)
+        x = space.box(low, high).places(torch.rand(count, len(names), dtype=torch.float64, generator=generator))
         for name, place in self.config.at.items():
             x[:, names.index(name)] = place
         return x
@@ -156,14 +159,14 @@ def conditions(config: PinnExperiment) -> list[Condition]:
         UserError: names of coordinates or fields that are not there, or a place outside of the box.
     """
     space, found = config.space, []
-    names = list(space.coordinates)
+    names = list(space.axes)
     for name, given in config.conditions.items():
         key = f"conditions.{name}"
         for coordinate, place in given.at.items():
             if coordinate not in names:
                 hint = suggest(coordinate, names) or f"there are {', '.join(names)}."
                 raise UserError(f"`{key}.at`: there is no coordinate `{coordinate}`; {hint}")
-            low, high = space.coordinates[coordinate]
+            low, high = space.axes[coordinate]
             if not low <= place <= high:
                 raise UserError(f"`{key}.at.{coordinate}` needs to be from {low} to {high}, but is {place}.")
         wanted = [parse_derivative(text, space, f"{key}.values") for text in given.values]
@@ -182,7 +185,7 @@ def parse_derivative(text: str, space: DomainConfig, key: str) -> tuple[int, tup
     >>> parse_derivative("u_xxt", space, "key")
     (0, (0, 0, 1))
     """
-    names, field, rest = list(space.coordinates), *text.partition("_")[::2]
+    names, field, rest = list(space.axes), *text.partition("_")[::2]
     axes: list[int] = []
     while field in space.fields and rest:
         axis = next((i for i, name in enumerate(names) if rest.startswith(name)), None)
@@ -237,8 +240,8 @@ def _with_exact(config: PinnExperiment, condition: Condition) -> list[str]:
         space, Generator().manual_seed(0), space.low, space.high
     )
     edges = []
-    for axis, name in enumerate(space.coordinates):
-        for end in space.coordinates[name] if name not in condition.config.at else ():
+    for axis, name in enumerate(space.axes):
+        for end in space.axes[name] if name not in condition.config.at else ():
             edges.append(x.clone())
             edges[-1][:, axis] = end
     x = torch.cat([x, *edges])
@@ -259,5 +262,5 @@ def _apart(
     worst = int(sizes.argmax())
     if float(sizes[worst]) <= _NEAR * max(1.0, float(first.abs().max())):
         return []
-    place = ", ".join(f"{axis} = {at:.4g}" for axis, at in zip(space.coordinates, x[worst].tolist(), strict=True))
+    place = ", ".join(f"{axis} = {at:.4g}" for axis, at in zip(space.axes, x[worst].tolist(), strict=True))
     return [f"`{keys[0]}` and `{keys[1]}` differ by {float(sizes[worst]):.3g} in {name} at {place}."]

@@ -20,11 +20,11 @@ from sciml.pde.pinn.network import PinnNetwork
 from sciml.pde.pinn.observations import Observations
 from sciml.pde.pinn.terms import EQUATION, EquationTerm, PointWeights, conditions
 from sciml.pinn.constraints import HardConstraint
-from sciml.pinn.embeddings import Box
 from sciml.pinn.least_squares import LevenbergMarquardt
 from sciml.pinn.nested import NestedSystem
 from sciml.pinn.networks import MLP
 from sciml.pinn.quasi_newton import DenseQuasiNewton, LimitedQuasiNewton
+from sciml.pinn.residuals import residuals
 from sciml.pinn.sampling import by_residual, latin_points, retain_and_release
 from sciml.pinn.system import JetSystem, Term, not_finite
 from sciml.pinn.weighting import causal_point_weights, gradient_norm_weights, ntk_weights, residual_attention
@@ -34,6 +34,8 @@ from sciml.train.ranks import rank, world_size
 # the first damping of Levenberg and Marquardt's method, in each window
 DAMPING = 1e-2
 LEVENBERG_MARQUARDT = "levenberg-marquardt"
+# points on which an equation is tried before the training
+_TRIED = 16
 # of each term, to balance by, and how much of the balance before is kept
 _BALANCE_POINTS, _BALANCE_KEPT = 500, 0.9
 
@@ -76,10 +78,11 @@ class PinnTraining:
         self.attention: Tensor | None = None
         self.balance: dict[str, float] = {}
         self.optimizer: LevenbergMarquardt | None = None
-        self.box = Box(config.space.low, config.space.high)
+        self.box = config.space.box()
         self._step: Tensor | None = None
         self.system = self._make_system()
         self._refuse_optimizer()
+        self._try_equation()
 
     @property
     def steps_an_epoch(self) -> int:
@@ -158,6 +161,11 @@ class PinnTraining:
     def _refuse_optimizer(self) -> None:
         """UserError for an optimiser that does not go with the rest of the experiment."""
         name, config = self.config.train.optimizer, self.config
+        if config.train.precision != "float64":
+            raise UserError(
+                f"`train.precision: {config.train.precision}`: physics-informed networks train in float64, whose "
+                "rounding leaves room for their errors."
+            )
         if name == LEVENBERG_MARQUARDT and not isinstance(self.system, JetSystem):
             raise UserError(
                 "`train.optimizer: levenberg-marquardt` needs `model.architecture: mlp` without `factorised`, with the "
@@ -166,7 +174,23 @@ class PinnTraining:
         if name in SECOND_ORDER and name != LEVENBERG_MARQUARDT:
             for key, given in (("windows", config.windows), ("train.devices", config.train.devices)):
                 if given > 1:
-                    raise UserError(f"`{key}: {given}` goes with levenberg-marquardt, adam and the like, not with {name}.")
+                    raise UserError(
+                        f"`{key}: {given}` goes with levenberg-marquardt, adam and the like, not with {name}."
+                    )
+
+    def _try_equation(self) -> None:
+        """UserError for an equation that fails, gives another shape than [n, r], or no finite number."""
+        unknowns = {name: parameter.detach() for name, parameter in self.network.unknowns.items()}
+        points = latin_points(self.box, _TRIED, Generator().manual_seed(self.config.train.seed))
+        try:
+            residuals(lambda x, u: self.equation(x, u, unknowns), self.network, points, EQUATION)
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            if isinstance(error, UserError):
+                raise
+            raise UserError(
+                f"`equation.name: {self.config.equation.name}` fails on coordinates {list(points.shape)} and fields "
+                f"[{len(points)}, {len(self.config.space.fields)}]: {type(error).__name__}: {error}"
+            ) from error
 
     # --------------------------------------------------------------------------------------------------------- points
 
@@ -193,15 +217,16 @@ class PinnTraining:
     def draw(self) -> None:
         """Fresh points, those of the equation where its residual is large."""
         sampling, low, high = self.config.sampling, *self.network.window_box(self.window)
-        box = Box(low, high)
+        box = self.config.space.box(low, high)
         n = sampling.points
         old = self.points.get(EQUATION)
-        fresh = {c.name: c.points(self.config.space, self.generator, low, high) for c in self.conditions}
-        inside = latin_points(box, n, self.generator)
+        generator = self._generator_of_rank()
+        fresh = {c.name: c.points(self.config.space, generator, low, high) for c in self.conditions}
+        inside = latin_points(box, n, generator)
         if old is not None and sampling.method == "residual":
-            candidates = latin_points(box, n * sampling.candidates, self.generator)
+            candidates = latin_points(box, n * sampling.candidates, generator)
             sizes = self._sizes(candidates)
-            inside = by_residual(candidates, sizes, n, self.generator, sampling.power, sampling.floor)
+            inside = by_residual(candidates, sizes, n, generator, sampling.power, sampling.floor)
         elif old is not None and sampling.method == "retain":
             inside = retain_and_release(old, self._sizes(old), inside)
         self.points = {EQUATION: inside, **fresh}

@@ -35,7 +35,7 @@ def shown(clock: Clock, terminal: bool) -> list[str]:
     for epoch in range(1, 11):
         for step in range(1, 11):
             clock.now += 0.4
-            display.step(epoch - 1, (epoch - 1 + step / 10) / 10, 0.125)
+            display.step(epoch - 1, (epoch - 1 + step / 10) / 10, {"loss": 0.125})
         display.epoch(epoch, epoch / 10, {"loss": 0.25}, {"forces_mae": 0.5 / epoch})
     display.stop()
     return output.getvalue().replace("\r", "\n").splitlines()
