@@ -5,8 +5,8 @@
 // nothing is kept between a call for the fields and one for their gradient: to compute a block again is quicker than to
 // read it from memory (kernels_network.h). Faa di Bruno's formula comes as a table (kernels_activation.h).
 //
-// Arrays of jets are [s][f][n], features too. No result depends on the number of threads. Functions give 0, or 1 if there was
-// not enough memory, in which case what they were to write is not to be used.
+// Arrays of jets are [s][f][n], features too. No result depends on the number of threads. Functions give 0, or 1 if
+// there was not enough memory, in which case what they were to write is not to be used.
 
 #include <omp.h>
 

@@ -7,12 +7,17 @@ Shapes: n points, c candidates, d coordinates.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
 from sciml.core.errors import UserError
 from sciml.pinn.embeddings import Box
+
+# candidates, on the average, within which a subset is drawn at random
+_IN_A_CELL = 8
 
 
 def uniform_points(box: Box, n: int, generator: Generator) -> Float[Tensor, "n d"]:
@@ -24,6 +29,20 @@ def uniform_points(box: Box, n: int, generator: Generator) -> Float[Tensor, "n d
     if n < 1:
         raise UserError(f"A point set needs at least one point, but {n} are asked for.")
     return box.places(torch.rand(n, box.n_dims, dtype=torch.float64, generator=generator))
+
+
+def sobol_points(box: Box, n: int, generator: Generator) -> Float[Tensor, "n d"]:
+    """The first n points of a scrambled Sobol sequence, of which a mean over them is a far better integral.
+
+    Raises:
+        UserError: fewer than one.
+    """
+    if n < 1:
+        raise UserError(f"A point set needs at least one point, but {n} are asked for.")
+    seed = int(torch.randint(2**31, (1,), generator=generator))
+    low, high = (torch.tensor(bound, dtype=torch.float64) for bound in (box.low, box.high))
+    engine = torch.quasirandom.SobolEngine(box.n_dims, scramble=True, seed=seed)
+    return low + (high - low) * engine.draw(n, dtype=torch.float64)
 
 
 def latin_points(box: Box, n: int, generator: Generator) -> Float[Tensor, "n d"]:
@@ -70,11 +89,52 @@ def by_residual(
     sizes = (residual.abs() / largest) ** power if largest > 0 else torch.ones_like(residual)
     density = sizes / sizes.mean() + floor
     # the smallest share keeps a positive chance, as drawing without return needs n of them
-    density = density.clamp_min(torch.finfo(density.dtype).tiny ** 0.5)
-    # exponential clocks (Efraimidis & Spirakis 2006, Inf. Process. Lett. 97, 181): the first n to ring are the sample;
-    # torch.multinomial takes 2^24 categories at most
-    clock = -torch.log1p(-torch.rand(len(density), dtype=torch.float64, generator=generator)) / density
-    return candidates[torch.topk(clock, n, largest=False).indices]
+    chances = _chances(density.clamp_min(torch.finfo(density.dtype).tiny ** 0.5), n)
+    # a draw from each n-th part of the chances along a curve that fills space: every region gets its share to within
+    # a point, where independent draws would leave the noise of their number in the loss
+    order = _along_curve(candidates, generator)
+    ends = torch.cumsum(chances[order], 0)
+    ticks = torch.arange(n, dtype=torch.float64) + torch.rand(n, dtype=torch.float64, generator=generator)
+    chosen = torch.searchsorted(ends * (n / ends[-1]), ticks)
+    # one that is drawn twice gives way to the next, and at the end to those before
+    places = torch.arange(n)
+    chosen = torch.cummax(chosen - places, 0).values + places
+    chosen = torch.minimum(chosen, len(order) - n + places)
+    return candidates[order[chosen]]
+
+
+def _chances(density: Float[Tensor, " c"], n: int) -> Float[Tensor, " c"]:
+    """Chances to be drawn that sum up to n, proportional to the density but at most 1.
+
+    >>> _chances(torch.tensor([8.0, 1.0, 1.0]), 2).tolist()
+    [1.0, 0.5, 0.5]
+    """
+    certain = torch.zeros(len(density), dtype=torch.bool)
+    while True:
+        free = n - int(certain.sum())
+        rest = torch.where(certain, 0.0, density)
+        chances = torch.where(certain, 1.0, rest * (free / rest.sum().clamp_min(torch.finfo(density.dtype).tiny)))
+        more = (chances >= 1) & ~certain
+        if not more.any():
+            return chances
+        certain |= more
+
+
+def _along_curve(points: Float[Tensor, "c d"], generator: Generator) -> Tensor:
+    """The order of points along a Z curve (Morton 1966) through cells with some points each, at random within a cell.
+
+    Neighbours on it are near to one another in space.
+    """
+    c, d = points.shape
+    low, high = points.amin(dim=0), points.amax(dim=0)
+    bits = min(max(int(math.log2(max(c / _IN_A_CELL, 1)) / d), 1), 62 // d)
+    cells = ((points - low) / (high - low).clamp_min(1e-300) * (2**bits - 1e-9)).long().clamp_max(2**bits - 1)
+    code = torch.zeros(c, dtype=torch.int64)
+    for bit in range(bits):
+        for axis in range(d):
+            code |= ((cells[:, axis] >> bit) & 1) << (bit * d + axis)
+    shuffled = torch.randperm(c, generator=generator)
+    return shuffled[torch.argsort(code[shuffled], stable=True)]
 
 
 def retain_and_release(

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 
 from sciml.core.errors import UserError
 from sciml.pinn.constraints import HardConstraint
-from sciml.pinn.jets import Indices, find_indices, jet_of, multiply, multiply_transposed, taylor_field
+from sciml.pinn.jet_fields import Route, field_route
+from sciml.pinn.jets import Indices, find_indices, jet_of, multiply, multiply_transposed
 from sciml.pinn.mlp_jets import SLOPES, Pulled, mlp_jets
 from sciml.pinn.networks import MLP
 from sciml.pinn.residuals import check_residuals
@@ -64,6 +65,7 @@ class _Part:
 
     term: Term
     indices: Indices
+    route: Route
     points: Tensor
     root_weights: Tensor
     targets: Tensor | None
@@ -105,7 +107,7 @@ class JetSystem:
     def __init__(self, model: HardConstraint, constants: nn.ParameterDict, terms: Sequence[Term]) -> None:
         self.model, self.constants = model, constants
         self.network = _plain_mlp(model.network)
-        self._indices: dict[str, Indices] = {}
+        self._routes: dict[str, tuple[Indices, Route]] = {}
         self.set_terms(terms)
 
     def set_terms(self, terms: Sequence[Term]) -> None:
@@ -204,21 +206,23 @@ class JetSystem:
 
     def _prepare(self, term: Term) -> Iterator[_Part]:
         n, f = len(term.points), self.network.n_fields
-        if term.name not in self._indices:
+        if term.name not in self._routes:
             probes = term.points[:_PROBES]
             constants = {name: constant.detach().expand(len(probes)) for name, constant in self.constants.items()}
 
             def trial(x: Tensor, u: Tensor) -> Tensor:
                 return check_residuals(term.equation(x, u, constants), x, term.name)
 
-            self._indices[term.name] = find_indices(trial, probes, f)
-        indices = self._indices[term.name]
+            indices = find_indices(trial, probes, f)
+            self._routes[term.name] = indices, field_route(trial, indices, probes, f)
+        indices, route = self._routes[term.name]
         for start in range(0, n, CHUNK):
             part = slice(start, start + CHUNK)
             x = term.points[part]
             yield _Part(
                 term=term,
                 indices=indices,
+                route=route,
                 points=x,
                 root_weights=(term.weights[part] / n).sqrt()[:, None],
                 targets=None if term.targets is None else term.targets[part],
@@ -242,7 +246,7 @@ class JetSystem:
         with torch.enable_grad():
             jet.requires_grad_(slopes)
             x = part.points.detach().clone().requires_grad_()
-            found = part.term.equation(x, taylor_field(part.indices, jet, x), self._expanded)
+            found = part.term.equation(*part.route(part.indices, jet, x), self._expanded)
             found = found if part.targets is None else found - part.targets
             residual = part.root_weights * found
         return (residual if slopes else residual.detach()), jet, back

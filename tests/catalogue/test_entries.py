@@ -29,6 +29,10 @@ MODELS, DATASETS, EXPERIMENTS = (sorted(entries(kind)) for kind in ("models", "d
 # any will do to fill the other place of an experiment that tries one entry
 MODEL_OF_DOMAIN = {"materials": "painn", "pde": "fno", "weather": "weather-sfno"}
 DATASET_OF_DOMAIN = {"materials": "mlearn-si", "pde": "darcy-2d", "weather": "speedy-t31"}
+# what an experiment has that needs no data set
+WITHOUT_DATASET: dict[str, dict[str, Any]] = {
+    "pinn": {"space": {"coordinates": {"x": [0, 1]}, "fields": ["u"]}, "equation": {"name": "poisson"}}
+}
 
 
 # the experiment behind each row of the README's first table
@@ -47,7 +51,7 @@ def parsed(experiment: str | Path) -> Any:
 
 
 def test_the_catalogue_is_there():
-    assert {"painn", "schnet", "fno", "unet"} <= set(MODELS)
+    assert {"painn", "schnet", "fno", "unet", "pinn-mlp"} <= set(MODELS)
     assert {"mlearn-si", "mlearn-li", "acac", "si-gpaw", "burgers-1d", "darcy-2d"} <= set(DATASETS)
     assert EXPERIMENTS
 
@@ -58,7 +62,8 @@ def test_model(name: str, tmp_path: Path):
     assert facts["summary"]
     domain = facts["domain"]
     trial = tmp_path / "trial.yaml"
-    trial.write_text(dump_yaml({"domain": domain, "dataset": DATASET_OF_DOMAIN[domain], "model": name}))
+    rest = WITHOUT_DATASET[domain] if domain in WITHOUT_DATASET else {"dataset": DATASET_OF_DOMAIN[domain]}
+    trial.write_text(dump_yaml({"domain": domain, "model": name, **rest}))
     assert parsed(trial).model
 
 
@@ -129,7 +134,7 @@ def test_a_recorded_score_is_of_the_network_as_it_is_now(name: str):
         network = build_potential(config.model, elements, [0.0] * len(elements))
     elif compose(name)["domain"] == "weather":
         network = forecasting_network(config, len(expected(name)["levels_hpa"]), expected(name)["grid"])
-    else:  # whose data come with it
+    else:  # whose data come with it, if it has any
         network = load_domain(compose(name), name).build(config).network
     assert sum(parameter.numel() for parameter in network.parameters()) == expected(name)["parameters"]
     assert config.train.max_minutes == expected(name)["minutes"]

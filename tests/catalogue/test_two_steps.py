@@ -46,6 +46,12 @@ def test_weather(name: str, tmp_path: Path):
     takes_two_steps(name, tmp_path / "run")
 
 
+@pytest.mark.parametrize("name", experiments("pinn"))
+def test_pinn(name: str, tmp_path: Path):
+    sampling = {"points": 50, "every": 1, "validation": 50}
+    takes_two_steps(name, tmp_path / "run", *(f"--sampling.{key}={value}" for key, value in sampling.items()))
+
+
 @pytest.mark.parametrize("name", experiments("pde"))
 def test_pde(name: str, tmp_path: Path):
     takes_two_steps(name, tmp_path / "run", "--dataset.n_train=2", "--dataset.n_validation=1")

@@ -6,20 +6,20 @@ Shapes: a grid has the points along each coordinate in their order; n points, d 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from sciml.core.catalogue import user_path
 from sciml.core.errors import UserError
 from sciml.pde.pinn.config import PinnExperiment
-from sciml.pde.pinn.places import constant, of_place
-from sciml.pde.pinn.solvers import find_solver
+from sciml.pde.pinn.network import PinnNetwork
+from sciml.pde.pinn.places import constant, of_place, parts_of_formulas
+from sciml.pde.pinn.solvers import Solver, find_solver
 from sciml.pde.pinn.terms import EQUATION, EquationTerm, conditions
 from sciml.pde.references.timing import cheapest
 from sciml.pinn.residuals import residuals
@@ -27,6 +27,8 @@ from sciml.pinn.sampling import uniform_points
 
 # along a coordinate for which an experiment asks for no other number
 POINTS = 101
+# what the names of these scores end on
+RELATIVE_L2 = "_relative_l2"
 # of the networks' calls, to bound memory
 _AT_ONCE = 20_000
 # of the equation's residual, drawn anew for the evaluation
@@ -107,24 +109,39 @@ def find_reference(config: PinnExperiment) -> Reference | None:
     grid = evaluation_grid(config)
     if given.solver is not None:
         solver = find_solver(given.solver)
-        lines, constants, setting = coordinates_of(config, grid), true_constants(config), solver.best | given.settings
+        lines, constants, setting = (
+            coordinates_of(config, grid),
+            true_constants(config),
+            {**solver.best, **given.settings},
+        )
         found = [solver.solve(lines, {**constants, **case.parameters}, setting) for case in cases(config, grid)]
         values = np.stack(found).reshape(*map(len, grid.values()), -1)
-        return Reference(grid, values, tuple(space.fields[: values.shape[-1]]), solver.method)
+        return Reference(grid, values, _fields_of(solver, config, values.shape[-1]), solver.method)
     if given.formula:
-        names = [name for name in space.fields if name in given.formula]
-        unknown = [name for name in given.formula if name not in space.fields]
+        names = [name for name in space.outputs if name in given.formula]
+        unknown = [name for name in given.formula if name not in space.outputs]
         if unknown:
             raise UserError(f"`reference.formula`: there is no field `{unknown[0]}`.")
-        coordinates = list(space.axes)
+        coordinates, let = list(space.axes), parts_of_formulas(config)
         x = torch.from_numpy(points_of(grid))
         columns = [
-            of_place(given.formula[name], coordinates, config.exact.let, f"reference.formula.{name}")(x).numpy()
-            for name in names
+            of_place(given.formula[name], coordinates, let, f"reference.formula.{name}")(x).numpy() for name in names
         ]
         shape = [len(line) for line in grid.values()]
         return Reference(grid, np.stack(columns, axis=1).reshape(*shape, -1), tuple(names), "exact solution")
     return _from_file(config)
+
+
+def _fields_of(solver: Solver, config: PinnExperiment, count: int) -> tuple[str, ...]:
+    """What a solver gives: fields by their names, or else the first ones."""
+    outputs = config.space.outputs
+    missing = [name for name in solver.fields if name not in outputs]
+    if missing:
+        raise UserError(
+            f"`reference.solver: {config.reference.solver if config.reference else ''}` gives "
+            f"{', '.join(solver.fields)}, but `space` has no {missing[0]} among its fields or in `space.derived`."
+        )
+    return tuple(solver.fields or outputs[:count])
 
 
 def true_constants(config: PinnExperiment) -> dict[str, float]:
@@ -142,15 +159,15 @@ def _from_file(config: PinnExperiment) -> Reference:
     path, space = user_path(config.reference.file), config.space
     try:
         with xr.open_dataset(path) as data:
-            names = [name for name in space.fields if name in data]
+            names = [name for name in space.outputs if name in data]
             missing = [name for name in space.axes if name not in data.coords]
             if missing or not names:
                 raise UserError(
                     f"{path}: needs coordinates {', '.join(space.axes)} and one of the fields "
-                    f"{', '.join(space.fields)}, but has {', '.join(map(str, data.variables))}."
+                    f"{', '.join(space.outputs)}, but has {', '.join(map(str, data.variables))}."
                 )
             ordered = data[names].transpose(*space.axes)
-            grid = {name: np.asarray(data[name], np.float64) for name in space.axes}
+            grid = {name: np.array(data[name], np.float64) for name in space.axes}
             values = np.stack([np.asarray(ordered[name], np.float64) for name in names], axis=-1)
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as a reference: {error}.") from error
@@ -162,30 +179,70 @@ def points_of(grid: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     return np.stack([axis.ravel() for axis in np.meshgrid(*grid.values(), indexing="ij")], axis=1)
 
 
-def fields_at(network: nn.Module, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The network's fields [n, f]."""
-    found = []
-    with torch.no_grad():
-        for part in torch.from_numpy(points).split(_AT_ONCE):
-            found.append(network(part).numpy())
-    return np.concatenate(found)
+def fields_at(network: PinnNetwork, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The network's fields and what derives from them, [n, f]."""
+    parts = torch.from_numpy(points).split(_AT_ONCE)
+    return np.concatenate([network.outputs(part).numpy() for part in parts])
 
 
-def fields_on(network: nn.Module, grid: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+def fields_on(network: PinnNetwork, grid: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     """The network's fields [*grid, f]."""
     return fields_at(network, points_of(grid)).reshape(*(len(line) for line in grid.values()), -1)
 
 
 def errors(found: NDArray[np.float64], reference: Reference, config: PinnExperiment) -> dict[str, float]:
-    """Relative L2 and largest errors of each field; of a reference that is zero all over, the largest alone."""
+    """Relative L2 and largest errors of each field, where its reference is no NaN.
+
+    Of a reference that is zero all over, the largest error alone.
+    """
     scores: dict[str, float] = {}
     for column, name in enumerate(reference.fields):
-        place = config.space.fields.index(name)
-        apart = found[..., place] - reference.values[..., column]
-        size = float(np.linalg.norm(reference.values[..., column]))
+        true = reference.values[..., column]
+        known = np.isfinite(true)
+        apart = (found[..., config.space.outputs.index(name)] - true)[known]
+        size = float(np.linalg.norm(true[known]))
         if size:
-            scores[f"{name}_relative_l2"] = float(np.linalg.norm(apart)) / size
+            scores[f"{name}{RELATIVE_L2}"] = float(np.linalg.norm(apart)) / size
         scores[f"{name}_largest_error"] = float(np.abs(apart).max())
+    return scores
+
+
+def scores_by_case(
+    config: PinnExperiment,
+    grid: Mapping[str, NDArray[np.float64]],
+    found: NDArray[np.float64],
+    reference: Reference | None,
+) -> list[tuple[Case, dict[str, float]]]:
+    """Errors and drifts of each solution on a grid."""
+    lines, scored = coordinates_of(config, grid), []
+    for case in cases(config, grid):
+        scores = drifts(config, lines, found[case.index])
+        if reference is not None:
+            part = replace(reference, grid=lines, values=reference.values[case.index])
+            scores = errors(found[case.index], part, config) | scores
+        scored.append((case, scores))
+    return scored
+
+
+def overall(
+    config: PinnExperiment, found: NDArray[np.float64], reference: Reference | None, each: Sequence[Mapping[str, float]]
+) -> dict[str, float]:
+    """Errors over all solutions, those of the worst one, and the largest drifts.
+
+    Args:
+        config: of the experiment.
+        found: the network's fields on the reference's grid.
+        reference: None without one.
+        each: scores of each solution.
+    """
+    if not config.space.parameters:
+        return dict(each[0])
+    scores = {} if reference is None else errors(found, reference, config)
+    for name in each[0]:
+        if name.endswith(RELATIVE_L2):
+            scores[f"{name.removesuffix(RELATIVE_L2)}_worst{RELATIVE_L2}"] = max(one.get(name, 0.0) for one in each)
+        elif name.endswith("_drift"):
+            scores[name] = max(one[name] for one in each)
     return scores
 
 
@@ -221,7 +278,7 @@ def drifts(
     """
     if config.reference is None or not config.reference.conserved or config.space.time is None:
         return {}
-    names = [*config.space.coordinates, *config.space.fields]
+    names = [*config.space.coordinates, *config.space.outputs]
     values = torch.from_numpy(np.concatenate([points_of(grid), fields.reshape(-1, fields.shape[-1])], axis=1))
     found: dict[str, float] = {}
     for name, formula in config.reference.conserved.items():
@@ -254,10 +311,10 @@ def conventional(config: PinnExperiment, reference: Reference, case: Case, error
         return None
     solver, lines = find_solver(config.reference.solver), coordinates_of(config, reference.grid)
     constants, wanted = {**true_constants(config), **case.parameters}, reference.values[case.index]
-    started = time.perf_counter()
+    known, started = np.isfinite(wanted), time.perf_counter()
     try:
         found = cheapest(
-            lambda setting: solver.solve(lines, constants, setting), wanted, error, solver.settings
+            lambda setting: solver.solve(lines, constants, setting)[known], wanted[known], error, solver.settings
         )
     except UserError as missed:
         return {"missed": str(missed), "seconds_tried": time.perf_counter() - started}

@@ -26,6 +26,7 @@ class DomainConfig:
             and formulas may have them.
         log: parameters that are scaled and drawn by their logarithm.
         fields: names of what is sought, in the order in which the equation takes them.
+        derived: name to a derivative of a field, e.g. `{u: psi_y, v: -psi_x}`: what is compared, written and shown too.
         time: name of the coordinate that is time, null for none.
         periodic: coordinates along which all is periodic.
         even: coordinates along which all fields mirror at the middle of a periodic range.
@@ -34,6 +35,7 @@ class DomainConfig:
 
     coordinates: dict[str, list[float]]
     fields: list[str]
+    derived: dict[str, str] = field(default_factory=dict)
     parameters: dict[str, list[float]] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
     time: str | None = None
@@ -48,7 +50,7 @@ class DomainConfig:
                     raise UserError(f"`space.{key}.{name}` needs two numbers, the smaller one first, but is {ends}.")
         if not self.coordinates or not self.fields:
             raise UserError("`space` needs a coordinate and a field at least.")
-        if len({*self.axes, *self.fields}) < len(self.coordinates) + len(self.parameters) + len(self.fields):
+        if len({*self.axes, *self.outputs}) < len(self.coordinates) + len(self.parameters) + len(self.outputs):
             raise UserError("`space` has a name twice; coordinates, parameters and fields need names of their own.")
         for name in self.log:
             if name not in self.parameters:
@@ -66,6 +68,11 @@ class DomainConfig:
             raise UserError(f"`space.periodic`: the time `{self.time}` cannot be periodic.")
         if not set(self.even) <= set(self.periodic):
             raise UserError("`space.even` needs coordinates that are in `space.periodic` too.")
+
+    @property
+    def outputs(self) -> list[str]:
+        """Fields, then what derives from them."""
+        return [*self.fields, *self.derived]
 
     @property
     def axes(self) -> dict[str, list[float]]:
@@ -176,8 +183,9 @@ class ObservationsConfig:
     Attributes:
         file: CSV whose first line names columns and units, as `x [m],t [s],u [m/s]`.
         dataset: name of the dataset that the file belongs to; null for a file of yours.
-        weight: of the mean square of its misfits in the loss, in units of the observed fields.
-        noise: standard deviation of an observation, which intervals of unknowns rest on; null takes it from the misfit.
+        weight: of the mean square of its misfits in the loss, each in units of its field's standard deviation.
+        noise: observed field to the standard deviation of an observation of it, which intervals of unknowns rest on
+            and by which misfits of several fields are weighed against one another; none takes it from the misfit.
         added_noise: normal noise put on the observations, in units of their standard deviation, other for each
             `train.seed`: how well unknowns would be found from worse ones.
     """
@@ -185,12 +193,14 @@ class ObservationsConfig:
     file: Path
     dataset: str | None = None
     weight: float = 1.0
-    noise: float | None = None
+    noise: dict[str, float] = field(default_factory=dict)
     added_noise: float = 0.0
 
     def __post_init__(self) -> None:
-        ranges = {"weight": (Excluded(0), math.inf), "noise": (Excluded(0), math.inf), "added_noise": (0, 100)}
-        check_ranges("observations", self, ranges)
+        check_ranges("observations", self, {"weight": (Excluded(0), math.inf), "added_noise": (0, 100)})
+        for name, size in self.noise.items():
+            if not 0 < size < math.inf:
+                raise UserError(f"`observations.noise.{name}` needs to be above 0, but is {size}.")
 
 
 @dataclass(frozen=True)
@@ -302,7 +312,12 @@ class ReferenceConfig:
 
 @dataclass(frozen=True)
 class PinnExperiment:
-    """An experiment on a physics-informed network; `config_class` has one kind for each architecture."""
+    """An experiment on a physics-informed network; `config_class` has one kind for each architecture.
+
+    Attributes:
+        start_from: a run or checkpoint whose weights are where training begins: of the same network, or of one that
+            has some of the equation's constants as parameters.
+    """
 
     space: DomainConfig
     equation: EquationConfig
@@ -315,6 +330,7 @@ class PinnExperiment:
     curriculum: dict[str, Ramp] = field(default_factory=dict)
     windows: int = 1
     reference: ReferenceConfig | None = None
+    start_from: str | None = None
     train: TrainConfig = field(default_factory=TrainConfig)
 
     def __post_init__(self) -> None:
@@ -332,10 +348,12 @@ class PinnExperiment:
                 )
         for name in self.space.parameters:
             if name in self.equation.constants or name in self.equation.unknowns:
-                raise UserError(f"`{name}` is in `space.parameters` and in `equation` at once. Leave it in one of both.")
+                raise UserError(
+                    f"`{name}` is in `space.parameters` and in `equation` at once. Leave it in one of both."
+                )
         if self.reference is not None:
             self._check_parameters(self.reference.parameters)
-        known = [*self.space.axes, *self.space.fields, *self.equation.constants, *self.equation.unknowns]
+        known = [*self.space.axes, *self.space.outputs, *self.equation.constants, *self.equation.unknowns]
         for name in self.space.units:
             if name not in known:
                 hint = suggest(name, known) or f"there are {', '.join(known)}."

@@ -6,11 +6,13 @@ Called by the command line for `domain: pinn`.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -20,14 +22,18 @@ from sciml.core.config import parse
 from sciml.core.errors import UserError
 from sciml.core.runs import Run, write_json
 from sciml.pde.pinn.comparison import (
+    RELATIVE_L2,
+    Case,
+    Reference,
     conventional,
-    drifts,
-    errors,
+    coordinates_of,
     evaluation_grid,
     fields_on,
     find_reference,
+    overall,
     residual_norms,
     score_unit,
+    scores_by_case,
     true_constants,
 )
 from sciml.pde.pinn.config import PinnExperiment
@@ -35,17 +41,17 @@ from sciml.pde.pinn.network import PinnNetwork
 from sciml.pde.pinn.observations import Observations, read_observations
 from sciml.pde.pinn.predicting import predict_table
 from sciml.pde.pinn.solvers import find_solver
+from sciml.pde.pinn.starting import DOMAIN, start_from
 from sciml.pde.pinn.terms import EQUATION, contradictions
 from sciml.pde.pinn.training import Epochs, PinnTraining
 from sciml.pde.pinn.uncertainty import intervals
 from sciml.pinn.networks import NETWORKS
 from sciml.pinn.residuals import residuals
-from sciml.pinn.sampling import latin_points
+from sciml.pinn.sampling import sobol_points
 from sciml.train.problem import Problem
 
 logger = logging.getLogger(__name__)
 
-DOMAIN = "pinn"
 # the one split that a run is scored on: the whole of space and time
 SOLUTION = "solution"
 NEXT = "sciml report {run}"
@@ -68,6 +74,8 @@ def build(config: PinnExperiment) -> Problem:
     """
     torch.manual_seed(config.train.seed)
     network = PinnNetwork(config)
+    if config.start_from is not None:
+        start_from(config, network)
     observations = _observations(config)
     if config.equation.unknowns and observations is None:
         raise UserError("`equation.unknowns` needs `observations` that they can be found from.")
@@ -91,7 +99,10 @@ def build(config: PinnExperiment) -> Problem:
             "architecture": architecture_of(config.model, NETWORKS),
             "model": asdict(config.model),
             "equation": config.equation.name,
-            "units": {name: config.space.unit(name) for name in (*config.space.coordinates, *config.space.fields)},
+            "space": asdict(config.space),
+            "windows": config.windows,
+            "started_from": config.start_from,
+            "units": {name: config.space.unit(name) for name in (*config.space.axes, *config.space.outputs)},
         },
     )
 
@@ -108,7 +119,7 @@ class _Metrics:
     def __init__(self, config: PinnExperiment, training: PinnTraining) -> None:
         generator = torch.Generator().manual_seed(config.train.seed + 1)
         self.training = training
-        self.points = latin_points(training.box, config.sampling.validation, generator)
+        self.points = sobol_points(training.box, config.sampling.validation, generator)
 
     def __call__(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
         training = self.training
@@ -137,7 +148,8 @@ class _Metrics:
 def evaluate(run: Run, data: Path | None) -> dict[str, Any]:
     """Scores of the best weights: errors against the reference, residuals, drifts, and a conventional solver's time.
 
-    Writes metrics.json and predictions/solution.safetensors into the run.
+    Of a network with parameters also those of each solution, as groups; the solver is timed on the worst. Writes
+    metrics.json and predictions/solution.safetensors, or a file for each solution, into the run.
 
     Raises:
         UserError: `data` is no netCDF with the fields and coordinates of the experiment.
@@ -153,9 +165,9 @@ def evaluate(run: Run, data: Path | None) -> dict[str, Any]:
     reference = find_reference(config)
     grid = evaluation_grid(config) if reference is None else reference.grid
     found = fields_on(network, grid)
-    scores: dict[str, Any] = {} if reference is None else errors(found, reference, config)
+    scored = scores_by_case(config, grid, found, reference)
+    scores: dict[str, Any] = overall(config, found, reference, [one for _, one in scored])
     scores |= residual_norms(config, network)
-    scores |= drifts(config, grid, found)
     true = true_constants(config)
     for constant, value in network.values_of_unknowns().items():
         scores[constant] = value
@@ -167,8 +179,11 @@ def evaluate(run: Run, data: Path | None) -> dict[str, Any]:
         found_intervals = intervals(config, network, observations)
         split["intervals"] = {name: [interval.low, interval.high] for name, interval in found_intervals.items()}
     if reference is not None:
-        sizes = [scores[key] for name in reference.fields if (key := f"{name}_relative_l2") in scores]
-        solver = conventional(config, reference, max(sizes)) if sizes else None
+        errors = [
+            (max(e), case) for case, one in scored if (e := [v for k, v in one.items() if k.endswith(RELATIVE_L2)])
+        ]
+        error, worst = max(errors, key=lambda pair: pair[0], default=(0.0, scored[0][0]))
+        solver = conventional(config, reference, worst, error) if errors else None
         split["reference"] = reference.source
         if solver is not None:
             split["conventional"] = solver
@@ -176,17 +191,37 @@ def evaluate(run: Run, data: Path | None) -> dict[str, Any]:
                 scores["conventional_solver_seconds"] = solver["seconds"]
         if "seconds" in run.record():
             scores["training_seconds"] = run.record()["seconds"]
-    split["units"] = {score: score_unit(score, config) for score in scores}
     name = SOLUTION if data is None else data.stem
-    tensors = {f"coordinates/{axis}": torch.from_numpy(line) for axis, line in grid.items()}
-    tensors["prediction"] = torch.from_numpy(found)
-    if reference is not None:
-        tensors["reference"] = torch.from_numpy(reference.values)
-    fields = [] if reference is None else list(reference.fields)
-    metadata = {"coordinates": list(grid), "fields": config.space.fields, "reference_fields": fields}
-    save_checkpoint(run.predictions(name), tensors, metadata)
+    if config.space.parameters:
+        split["groups"] = {case.name: one for case, one in scored}
+        scores["prediction_seconds"] = _seconds_a_solution(config, network, grid)
+    split["units"] = {score: score_unit(score, config) for score in scores}
+    for case, _ in scored:
+        _keep(run.predictions("_".join(filter(None, [name, case.name]))), config, grid, found, reference, case)
     write_json(run.metrics_file, {"splits": {**run.scores(), name: split}})
     return {name: split}
+
+
+def _seconds_a_solution(config: PinnExperiment, network: PinnNetwork, grid: Mapping[str, Any]) -> float:
+    """Of the wall, by the trained network on the grid of the coordinates."""
+    single = {name: line[:1] if name in config.space.parameters else line for name, line in grid.items()}
+    started = time.perf_counter()
+    fields_on(network, single)
+    return time.perf_counter() - started
+
+
+def _keep(
+    path: Path, config: PinnExperiment, grid: Mapping[str, Any], found: Any, reference: Reference | None, case: Case
+) -> None:
+    """One solution, for the report."""
+    lines = coordinates_of(config, grid)
+    tensors = {f"coordinates/{axis}": torch.from_numpy(line) for axis, line in lines.items()}
+    tensors["prediction"] = torch.from_numpy(np.ascontiguousarray(found[case.index]))
+    if reference is not None:
+        tensors["reference"] = torch.from_numpy(np.ascontiguousarray(reference.values[case.index]))
+    fields = [] if reference is None else list(reference.fields)
+    metadata = {"coordinates": list(lines), "fields": config.space.outputs, "reference_fields": fields}
+    save_checkpoint(path, tensors, metadata)
 
 
 def predict(run: Run, source: Path, output: Path) -> str:

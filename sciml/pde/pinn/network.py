@@ -12,9 +12,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sciml.core.architectures import architecture_of
-from sciml.pde.pinn.config import PinnExperiment
-from sciml.pde.pinn.places import OfPlace, columns, of_place
+from sciml.pde.pinn.config import DomainConfig, PinnExperiment
+from sciml.pde.pinn.places import OfPlace, columns, of_place, parse_derivative, parts_of_formulas
 from sciml.pinn.constraints import HardConstraint
+from sciml.pinn.derivatives import derivative
 from sciml.pinn.embeddings import Box
 from sciml.pinn.networks import NETWORKS
 from sciml.pinn.sampling import latin_points
@@ -52,6 +53,7 @@ class PinnNetwork(nn.Module):
             network = _network(config.model, self._box(config, window), len(space.fields))
             windows.append(HardConstraint(network, value, moved))
         self.windows = nn.ModuleList(windows)
+        self.derived = [_derived(text, space, f"space.derived.{name}") for name, text in space.derived.items()]
         self.positive = {name: unknown.positive for name, unknown in config.equation.unknowns.items()}
         self.unknowns = nn.ParameterDict()
         for name, unknown in config.equation.unknowns.items():
@@ -82,6 +84,16 @@ class PinnNetwork(nn.Module):
                 order.append(mine)
         return torch.cat(parts)[torch.argsort(torch.cat(order))]
 
+    def outputs(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n o"]:
+        """The fields and what derives from them, without a graph."""
+        if not self.derived:
+            return self(x).detach()
+        with torch.enable_grad():
+            x = x.detach().clone().requires_grad_()
+            u = self(x)
+            derived = [sign * derivative(u[:, field], x, *axes) for sign, field, axes in self.derived]
+        return torch.cat([u, torch.stack(derived, dim=1)], dim=1).detach()
+
     def _later(self, distance: OfPlace, by: float) -> OfPlace:
         """The distance of a window that starts later, where it is zero."""
         axis, first = self.time_axis, self.low[-1]
@@ -111,15 +123,17 @@ def exact_conditions(config: PinnExperiment) -> tuple[OfPlace, OfPlace]:
     Raises:
         UserError: a formula that is none.
     """
-    exact, names = config.exact, list(config.space.axes)
-    value = [
-        of_place(exact.value.get(name, 0.0), names, exact.let, f"exact.value.{name}") for name in config.space.fields
-    ]
+    exact, names, let = config.exact, list(config.space.axes), parts_of_formulas(config)
+    value = [of_place(exact.value.get(name, 0.0), names, let, f"exact.value.{name}") for name in config.space.fields]
     distance = [
-        of_place(exact.distance.get(name, 1.0), names, exact.let, f"exact.distance.{name}")
-        for name in config.space.fields
+        of_place(exact.distance.get(name, 1.0), names, let, f"exact.distance.{name}") for name in config.space.fields
     ]
     return columns(value), columns(distance)
+
+
+def _derived(text: str, space: DomainConfig, key: str) -> tuple[float, int, tuple[int, ...]]:
+    """Sign, place of the field and axes of a derivative, e.g. of `-psi_x`."""
+    return (-1.0 if text.startswith("-") else 1.0, *parse_derivative(text.removeprefix("-"), space, key))
 
 
 def _network(model: Any, box: Box, fields: int) -> nn.Module:

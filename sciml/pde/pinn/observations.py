@@ -33,13 +33,16 @@ class Observations:
         points: [n, d].
         values: [n, k].
         fields: places of the observed fields among all.
+        units: [k], in which misfits are measured: each field's noise where it is known, and else its standard
+            deviation over the table; both so that misfits of all fields count alike.
         weight: of their term in the loss.
-        noise: standard deviation of an observation, None where it is not known.
+        noise: root mean square of the fields' noise in those units, None where it is not known.
     """
 
     points: Tensor
     values: Tensor
     fields: tuple[int, ...]
+    units: Tensor
     weight: float
     noise: float | None
 
@@ -50,10 +53,10 @@ class Observations:
             return []
         x = self.points[inside]
         weights = torch.full((len(x),), self.weight, dtype=torch.float64)
-        return [Term(OBSERVATIONS, self._observed, x, weights, self.values[inside])]
+        return [Term(OBSERVATIONS, self._observed, x, weights, self.values[inside] / self.units)]
 
     def _observed(self, x: Tensor, u: Tensor, unknowns: Mapping[str, Tensor]) -> Tensor:
-        return u[:, list(self.fields)]
+        return u[:, list(self.fields)] / self.units
 
 
 def read_observations(config: ObservationsConfig, space: DomainConfig, seed: int) -> Observations:
@@ -72,6 +75,7 @@ def read_observations(config: ObservationsConfig, space: DomainConfig, seed: int
     if config.added_noise:
         noise = np.random.default_rng(seed).standard_normal(values.shape)
         values = values + config.added_noise * values.std(axis=0) * noise
+    units, noise = _units(config.noise, values, observed)
     low, high = np.array(space.low), np.array(space.high)
     slack = 1e-9 * (high - low)
     outside = ((points < low - slack) | (points > high + slack)).any(axis=1)
@@ -85,9 +89,32 @@ def read_observations(config: ObservationsConfig, space: DomainConfig, seed: int
         torch.from_numpy(np.clip(points, low, high)),
         torch.from_numpy(values),
         tuple(space.fields.index(name) for name in observed),
+        torch.from_numpy(units),
         config.weight,
-        config.noise,
+        noise,
     )
+
+
+def _units(
+    known: Mapping[str, float], values: np.ndarray, observed: Sequence[str]
+) -> tuple[np.ndarray, float | None]:
+    """In which misfits are measured, [k], and the noise in them.
+
+    Raises:
+        UserError: noise of some observed fields and not of others.
+    """
+    spread = values.std(axis=0)
+    spread = np.where(spread > 0, spread, 1.0)
+    if not known:
+        return spread, None
+    if set(known) != set(observed):
+        raise UserError(
+            f"`observations.noise` needs a number for each observed field ({', '.join(observed)}) or for none, but "
+            f"has {', '.join(known)}."
+        )
+    noise = np.array([known[name] for name in observed])
+    relative = float(np.sqrt(np.mean((noise / spread) ** 2)))
+    return noise / relative, relative
 
 
 def read_table(path: Path, space: DomainConfig, needed: Sequence[str]) -> tuple[np.ndarray, dict[str, np.ndarray]]:

@@ -5,6 +5,7 @@ Shapes: n points, d coordinates, f fields.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from sciml.core.errors import UserError
 from sciml.core.formulas import evaluate_formula
+from sciml.pde.pinn.config import DomainConfig, PinnExperiment
 
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sin": torch.sin,
@@ -77,6 +79,42 @@ def of_place(formula: Formula, coordinates: Sequence[str], let: Mapping[str, For
 
     value(torch.full((1, len(coordinates)), 0.5, dtype=torch.float64))
     return value
+
+
+def parts_of_formulas(config: PinnExperiment) -> dict[str, Formula]:
+    """What formulas of an experiment may name beside coordinates: the equation's constants that are numbers, as they
+    are at the end of a curriculum, and what `exact.let` names."""
+    numbers: dict[str, Formula] = {}
+    for name, given in config.equation.constants.items():
+        with contextlib.suppress(UserError):
+            numbers[name] = constant(given, f"equation.constants.{name}")
+    return {**numbers, **config.exact.let}
+
+
+def parse_derivative(text: str, space: DomainConfig, key: str) -> tuple[int, tuple[int, ...]]:
+    """The place of a field, and the axes by which it is differentiated.
+
+    Raises:
+        UserError: it is neither a field nor a derivative.
+
+    >>> space = DomainConfig({"x": [0.0, 1.0], "t": [0.0, 1.0]}, ["u"])
+    >>> parse_derivative("u_xxt", space, "key")
+    (0, (0, 0, 1))
+    """
+    names, field, rest = list(space.axes), *text.partition("_")[::2]
+    axes: list[int] = []
+    while field in space.fields and rest:
+        axis = next((i for i, name in enumerate(names) if rest.startswith(name)), None)
+        if axis is None:
+            break
+        axes.append(axis)
+        rest = rest[len(names[axis]) :]
+    if field not in space.fields or rest:
+        raise UserError(
+            f"`{key}`: {text!r} is neither a field ({', '.join(space.fields)}) nor a derivative such as "
+            f"`{space.fields[0]}_{names[0]}`."
+        )
+    return space.fields.index(field), tuple(axes)
 
 
 def columns(functions: Sequence[OfPlace]) -> OfPlace:

@@ -108,7 +108,7 @@ def _tiles(split: str, scores: Mapping[str, Any], config: PinnExperiment) -> lis
     ours = scores["all"]
     found = [
         Tile(f"Relative L2 error of {name}", format_power(ours[f"{name}_relative_l2"]), "", split)
-        for name in config.space.fields
+        for name in config.space.outputs
         if f"{name}_relative_l2" in ours
     ][:_MOST_TILES]
     found += [
@@ -128,7 +128,7 @@ def _tiles(split: str, scores: Mapping[str, Any], config: PinnExperiment) -> lis
 
 def _tables(split: str, scores: Mapping[str, Any], config: PinnExperiment) -> Iterator[Table]:
     ours, space = scores["all"], config.space
-    compared = [name for name in space.fields if f"{name}_largest_error" in ours]
+    compared = [name for name in space.outputs if f"{name}_largest_error" in ours]
     if compared:
         rows = [
             Row(
@@ -143,6 +143,15 @@ def _tables(split: str, scores: Mapping[str, Any], config: PinnExperiment) -> It
         ]
         columns = [Column("Field"), Column("relative L2 error"), Column("largest error"), Column("its unit")]
         yield Table(f"Errors, {split}, against: {scores.get('reference', 'a reference')}", columns, rows)
+    groups = (
+        {name: one for name, one in scores.get("groups", {}).items() if f"{compared[0]}_relative_l2" in one}
+        if compared
+        else {}
+    )
+    if groups:
+        columns = [Column("Parameters"), *(Column(f"relative L2 error of {name}") for name in compared)]
+        rows = [Row([name, *(_number(one.get(f"{f}_relative_l2")) for f in compared)]) for name, one in groups.items()]
+        yield Table(f"Errors of each solution, {split}", columns, rows)
     unknowns = [name for name in config.equation.unknowns if name in ours]
     if unknowns:
         intervals = scores.get("intervals", {})

@@ -27,8 +27,9 @@ def lead(evidence: Evidence, config: PinnExperiment) -> str:
     size = f" ({parameters:,} parameters)".replace(",", "\u202f") if isinstance(parameters, int) else ""
     text = (
         f"{model_name(evidence)}{size} was trained to solve {config.equation.name} for {_listed(space.fields)} of "
-        f"{_listed(space.coordinates)}."
+        f"{_listed(space.coordinates)}"
     )
+    text += f", for all {_listed(space.parameters)} of a range." if space.parameters else "."
     if config.equation.unknowns:
         text += f" Measurements were to tell {_listed(config.equation.unknowns)}."
     seconds = record.get("seconds")
@@ -41,7 +42,7 @@ def lead(evidence: Evidence, config: PinnExperiment) -> str:
 
 def advice(scores: Mapping[str, Any], conventional: Mapping[str, Any]) -> str:
     """When to take the conventional solver and not a network, from what both took here."""
-    ours, theirs = scores.get("training_seconds"), conventional.get("seconds")
+    ours, theirs, once = scores.get("training_seconds"), conventional.get("seconds"), scores.get("prediction_seconds")
     if theirs is None:
         return (
             f"No setting of the conventional solver that was tried was as accurate as this network: "
@@ -49,6 +50,17 @@ def advice(scores: Mapping[str, Any], conventional: Mapping[str, Any]) -> str:
         )
     if not ours:
         return "The time of the training is not recorded, so the two cannot be compared."
+    if once is not None and theirs <= once:
+        return (
+            f"The conventional solver takes {time_text(theirs)} for a solution as accurate as the worst of this network, "
+            f"which needs {time_text(once)} once it is trained. Take the solver."
+        )
+    if once is not None:
+        return (
+            f"Once trained, the network gives a solution in {time_text(once)}. The conventional solver takes "
+            f"{time_text(theirs)} to be as accurate as the worst of them, so training ({time_text(ours)}) pays from "
+            f"{ours / (theirs - once):.3g} solutions on."
+        )
     if theirs < _CLEARLY * ours:
         return (
             f"To be as accurate, the conventional solver takes {time_text(theirs)} where training took "
@@ -83,6 +95,12 @@ def facts(evidence: Evidence, config: PinnExperiment) -> list[tuple[str, str]]:
             f"{', periodic' if name in space.periodic else ''}{', even' if name in space.even else ''}"
             for name, (low, high) in space.coordinates.items()
         ),
+        "Parameters": _lines(
+            f"{name} from {_with_unit(low, '')} to {_with_unit(high, space.unit(name))}"
+            f"{', by its logarithm' if name in space.log else ''}"
+            for name, (low, high) in space.parameters.items()
+        ),
+        "Started from": config.start_from,
         "Fields": _lines(with_unit_of(name, space.unit(name)) for name in space.fields),
         "Exact conditions": _lines(
             f"{name} = {config.exact.value.get(name, 0)} + ({config.exact.distance.get(name, 1)}) · network"

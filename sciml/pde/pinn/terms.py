@@ -17,7 +17,7 @@ from sciml.core.catalogue import suggest
 from sciml.core.errors import UserError
 from sciml.pde.pinn.config import ConditionConfig, DomainConfig, PinnExperiment
 from sciml.pde.pinn.network import exact_conditions
-from sciml.pde.pinn.places import OfPlace, columns, constant, of_place
+from sciml.pde.pinn.places import OfPlace, columns, constant, of_place, parse_derivative, parts_of_formulas
 from sciml.pinn.derivatives import derivative, last_columns
 from sciml.pinn.equations.library import find_equation, parameters_of
 from sciml.pinn.system import Equation
@@ -48,7 +48,7 @@ class EquationTerm:
             try:
                 self.numbers[name] = constant(given, key)
             except UserError:
-                self.formulas[name] = of_place(given, names, config.exact.let, key)
+                self.formulas[name] = of_place(given, names, parts_of_formulas(config), key)
         check_constants(self.function, config)
         for name in config.curriculum:
             if name not in self.numbers:
@@ -88,7 +88,7 @@ class PointWeights:
     def __init__(self, config: PinnExperiment) -> None:
         self.names = list(config.space.axes)
         self.decay, self.start = config.weights.decay, config.space.low[-1]
-        self.formula = of_place(config.weights.formula, self.names, config.exact.let, "weights.formula")
+        self.formula = of_place(config.weights.formula, self.names, parts_of_formulas(config), "weights.formula")
 
     def __call__(self, x: Tensor) -> Tensor:
         """At points [n, d], both together: [n]."""
@@ -170,35 +170,9 @@ def conditions(config: PinnExperiment) -> list[Condition]:
             if not low <= place <= high:
                 raise UserError(f"`{key}.at.{coordinate}` needs to be from {low} to {high}, but is {place}.")
         wanted = [parse_derivative(text, space, f"{key}.values") for text in given.values]
-        formulas = [of_place(text, names, config.exact.let, f"{key}.values") for text in given.values.values()]
+        formulas = [of_place(text, names, parts_of_formulas(config), f"{key}.values") for text in given.values.values()]
         found.append(Condition(name, given, functools.partial(_derivatives, wanted), columns(formulas)))
     return found
-
-
-def parse_derivative(text: str, space: DomainConfig, key: str) -> tuple[int, tuple[int, ...]]:
-    """The place of a field, and the axes by which it is differentiated.
-
-    Raises:
-        UserError: it is neither a field nor a derivative.
-
-    >>> space = DomainConfig({"x": [0.0, 1.0], "t": [0.0, 1.0]}, ["u"])
-    >>> parse_derivative("u_xxt", space, "key")
-    (0, (0, 0, 1))
-    """
-    names, field, rest = list(space.axes), *text.partition("_")[::2]
-    axes: list[int] = []
-    while field in space.fields and rest:
-        axis = next((i for i, name in enumerate(names) if rest.startswith(name)), None)
-        if axis is None:
-            break
-        axes.append(axis)
-        rest = rest[len(names[axis]) :]
-    if field not in space.fields or rest:
-        raise UserError(
-            f"`{key}`: {text!r} is neither a field ({', '.join(space.fields)}) nor a derivative such as "
-            f"`{space.fields[0]}_{names[0]}`."
-        )
-    return space.fields.index(field), tuple(axes)
 
 
 def _derivatives(

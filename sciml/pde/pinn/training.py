@@ -25,7 +25,7 @@ from sciml.pinn.nested import NestedSystem
 from sciml.pinn.networks import MLP
 from sciml.pinn.quasi_newton import DenseQuasiNewton, LimitedQuasiNewton
 from sciml.pinn.residuals import residuals
-from sciml.pinn.sampling import by_residual, latin_points, retain_and_release
+from sciml.pinn.sampling import by_residual, retain_and_release, sobol_points
 from sciml.pinn.system import JetSystem, Term, not_finite
 from sciml.pinn.weighting import causal_point_weights, gradient_norm_weights, ntk_weights, residual_attention
 from sciml.train.config import SECOND_ORDER
@@ -181,7 +181,7 @@ class PinnTraining:
     def _try_equation(self) -> None:
         """UserError for an equation that fails, gives another shape than [n, r], or no finite number."""
         unknowns = {name: parameter.detach() for name, parameter in self.network.unknowns.items()}
-        points = latin_points(self.box, _TRIED, Generator().manual_seed(self.config.train.seed))
+        points = sobol_points(self.box, _TRIED, Generator().manual_seed(self.config.train.seed))
         try:
             residuals(lambda x, u: self.equation(x, u, unknowns), self.network, points, EQUATION)
         except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
@@ -220,11 +220,11 @@ class PinnTraining:
         box = self.config.space.box(low, high)
         n = sampling.points
         old = self.points.get(EQUATION)
-        generator = self._generator_of_rank()
+        generator = self.generator
         fresh = {c.name: c.points(self.config.space, generator, low, high) for c in self.conditions}
-        inside = latin_points(box, n, generator)
+        inside = sobol_points(box, n, generator)
         if old is not None and sampling.method == "residual":
-            candidates = latin_points(box, n * sampling.candidates, generator)
+            candidates = sobol_points(box, n * sampling.candidates, generator)
             sizes = self._sizes(candidates)
             inside = by_residual(candidates, sizes, n, generator, sampling.power, sampling.floor)
         elif old is not None and sampling.method == "retain":

@@ -8,7 +8,7 @@ which the equation's residual and all weights of the network belong, is inverted
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -22,6 +22,8 @@ from sciml.pinn.system import JetSystem
 
 # of a normal distribution between whose ends lie 95%
 NORMAL_95 = 1.959963984540054
+# of the equation: too few would leave a network with hundreds of numbers free between them
+_POINTS = 20_000
 # added to the diagonal, in units of its mean: directions that nothing determines do not matter to the constants
 _RIDGE = 1e-13
 
@@ -42,7 +44,7 @@ def intervals(config: PinnExperiment, network: PinnNetwork, observations: Observ
     """
     if config.windows > 1 or not network.unknowns:
         return {}
-    training = PinnTraining(config, network, observations)
+    training = PinnTraining(replace(config, sampling=replace(config.sampling, points=_POINTS)), network, observations)
     system = training.system
     if not isinstance(system, JetSystem):
         return {}

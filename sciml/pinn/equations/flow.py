@@ -33,18 +33,20 @@ def navier_stokes(
 
 
 def navier_stokes_stream(
-    x: Float[Tensor, "n 2"], stream: Float[Tensor, "n 1"], viscosity: Parameter
-) -> Float[Tensor, "n 1"]:
-    """u lap(psi)_x + v lap(psi)_y - viscosity lap(lap(psi)), with u = psi_y and v = -psi_x: the steady equations' curl.
+    x: Float[Tensor, "n 2"], fields: Float[Tensor, "n 2"], viscosity: Parameter
+) -> Float[Tensor, "n 2"]:
+    """The steady momentum of the stream function psi and of p, with u = psi_y and v = -psi_x, which conserve mass.
 
-    Mass is conserved whatever psi is, and there is no pressure. In m/s^2 over m for psi in m^2/s. (Batchelor 1967,
-    section 7.1, whose vorticity is -lap(psi).)
+    psi is in m^2/s. Raissi et al. 2019, section 4.1.1, have these fields.
     """
-    of_stream = gradient(stream[:, 0], x)
-    swirl = laplacian(stream[:, 0], x, (0, 1))
-    of_swirl = gradient(swirl, x)
-    advection = of_stream[:, 1] * of_swirl[:, 0] - of_stream[:, 0] * of_swirl[:, 1]
-    return (advection - flat(viscosity) * laplacian(swirl, x, (0, 1)))[:, None]
+    psi, p = fields.unbind(1)
+    of_psi, dp = gradient(psi, x), gradient(p, x)
+    u, v = of_psi[:, 1], -of_psi[:, 0]
+    du, swirl = gradient(u, x), gradient(laplacian(psi, x, (0, 1)), x)
+    v_x = -gradient(of_psi[:, 0], x)[:, 0]
+    along_x = u * du[:, 0] + v * du[:, 1] + dp[:, 0] - flat(viscosity) * swirl[:, 1]
+    along_y = u * v_x - v * du[:, 0] + dp[:, 1] + flat(viscosity) * swirl[:, 0]
+    return torch.stack([along_x, along_y], dim=1)
 
 
 def _residuals(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sciml.core.catalogue import suggest
 from sciml.core.errors import UserError
-from sciml.pinn.equations import bubbles, evolution, flow, stationary
+from sciml.pinn.equations import bubbles, evolution, flow, inverse, stationary
 
 Equation: TypeAlias = Callable[..., Tensor]
 
@@ -31,6 +31,8 @@ EQUATIONS: dict[str, Equation] = {
     "navier-stokes": flow.navier_stokes,
     "navier-stokes-steady": flow.navier_stokes_steady,
     "navier-stokes-stream": flow.navier_stokes_stream,
+    "oscillator": inverse.oscillator,
+    "diffusion-coefficient": inverse.diffusion_coefficient,
     "rayleigh-plesset": bubbles.rayleigh_plesset,
     "keller-miksis": bubbles.keller_miksis,
 }
