@@ -286,9 +286,8 @@ MINE = """
 import torch
 def flat(x, u): return u[:, 0]
 def many(x, u): return torch.cat([u, u])
-def nothing(x, u): pass
 def fails(x, u): return u[:, 3:4].item()
-def fine(x, u, rate): return u - rate
+def fine(x, u, rate): return u - rate[:, None]
 value = 3
 """
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -310,7 +309,6 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "unknown field": ({"exact": {"value": {"w": 1}}}, "`exact.value`: there is no field `w`"),
     "shape": ({"equation": {"name": "mine:flat", "constants": None}}, "needs to return residuals of [16, r]"),
     "too many": ({"equation": {"name": "mine:many", "constants": None}}, "but they are [32, 1]"),
-    "nothing": ({"equation": {"name": "mine:nothing", "constants": None}}, "but they are NoneType"),
     "fails": (
         {"equation": {"name": "mine:fails", "constants": None}},
         "`equation.name: mine:fails` fails on coordinates [16, 2] and fields [16, 1]: RuntimeError",

@@ -70,7 +70,7 @@ def test_one_network_has_all_solutions_and_a_start_for_each(
     each = [group["u_relative_l2"] for group in found["groups"].values()]
     assert list(found["groups"]) == ["diffusivity=0.02", "diffusivity=0.1", "diffusivity=0.2"]
     assert found["all"]["u_worst_relative_l2"] == max(each)
-    assert max(each) < 3e-3  # 3e-4 was reached
+    assert max(each) < 3e-3  # REACHED
     assert found["all"]["prediction_seconds"] > 0
     assert len(list(run.predictions("any").parent.glob("*.safetensors"))) == 3
     assert main(["report", str(run.path)]) == 0
@@ -79,8 +79,8 @@ def test_one_network_has_all_solutions_and_a_start_for_each(
     # the parameter is a column of a table
     Path("points.csv").write_text("t [s],diffusivity,x [m]\n0.5,0.1,0.5\n1.0,0.03,0.25\n")
     assert main(["predict", str(run.path), "points.csv", "--output", "fields.csv"]) == 0
-    rows = [[float(value) for value in row] for row in list(csv.reader(Path("fields.csv").open()))[1:]]
-    for diffusivity, x, t, u in rows:
+    for row in list(csv.reader(Path("fields.csv").read_text().splitlines()))[1:]:
+        diffusivity, x, t, u = map(float, row)
         assert u == pytest.approx(np.exp(-diffusivity * np.pi**2 * t) * np.sin(np.pi * x), abs=3e-3)
 
     # a network for one of the values begins as what the trained one says of it
@@ -93,7 +93,8 @@ def test_one_network_has_all_solutions_and_a_start_for_each(
 
     after = scores(trained("fine", ONE, "--start_from=many"))["all"]["u_relative_l2"]
     afresh = scores(trained("fresh", ONE))["all"]["u_relative_l2"]
-    assert after < min(afresh / 3, found["groups"]["diffusivity=0.1"]["u_relative_l2"] / 3)
+    # 1.3e-5 after one epoch, 1.6e-3 of fresh weights
+    assert after < min(afresh / 20, found["groups"]["diffusivity=0.1"]["u_relative_l2"])
     assert load_checkpoint(Run(Path("fine")).best)[1]["started_from"] == "many"
 
     # and so does a search for the value

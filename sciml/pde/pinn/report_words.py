@@ -52,8 +52,8 @@ def advice(scores: Mapping[str, Any], conventional: Mapping[str, Any]) -> str:
         return "The time of the training is not recorded, so the two cannot be compared."
     if once is not None and theirs <= once:
         return (
-            f"The conventional solver takes {time_text(theirs)} for a solution as accurate as the worst of this network, "
-            f"which needs {time_text(once)} once it is trained. Take the solver."
+            f"For a solution as accurate as the worst of this network, the conventional solver takes "
+            f"{time_text(theirs)}, and the network {time_text(once)} once it is trained. Take the solver."
         )
     if once is not None:
         return (

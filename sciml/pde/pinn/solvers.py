@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sciml.core.catalogue import suggest
 from sciml.core.errors import UserError
 from sciml.pde.references import exact
+from sciml.pde.references.bubbles import bubble_radius_m
 from sciml.pde.references.burgers import burgers_cole_hopf
 from sciml.pde.references.cavity import solve_cavity
 from sciml.pde.references.evolution import (
@@ -23,6 +24,7 @@ from sciml.pde.references.evolution import (
     kuramoto_sivashinsky,
     kuramoto_sivashinsky_chaotic,
 )
+from sciml.pde.references.oscillator import oscillator
 from sciml.pde.references.spectral import PeriodicEquation, spectral_evolution
 from sciml.pde.references.vortex_street import vortex_street
 
@@ -90,6 +92,28 @@ def _vortex_street(grid: Grid, constants: Mapping[str, float], setting: Mapping[
     return np.moveaxis(found, 0, 1).reshape(*x.shape, -1, 2)
 
 
+def _oscillator(grid: Grid, constants: Mapping[str, float], setting: Mapping[str, Any]) -> NDArray[np.float64]:
+    given = {name: constants[name] for name in ("mass", "damping", "stiffness")}
+    return oscillator(grid["t"], **given, **setting)
+
+
+def _bubble(grid: Grid, constants: Mapping[str, float], setting: Mapping[str, Any]) -> NDArray[np.float64]:
+    (t,) = grid.values()
+    radius = bubble_radius_m(
+        t,
+        1.0,
+        0.0,
+        lambda t: 1.0,
+        equilibrium_radius_m=1.0,
+        density_kg_m3=1.0,
+        gas_pressure_pa=constants["gas"],
+        polytropic_exponent=constants.get("exponent", 1.4),
+        viscosity_pa_s=constants.get("viscosity", 0.0),
+        surface_tension_n_m=constants.get("tension", 0.0),
+    )
+    return radius[:, None]
+
+
 def _steps(*settings: tuple[int, float]) -> list[dict[str, Any]]:
     return [{"points": points, "step": step} for points, step in settings]
 
@@ -127,12 +151,19 @@ SOLVERS: dict[str, Solver] = {
         _SPECTRAL,
     ),
     "advection": Solver(_history(exact.advection, ("speed",)), {}, [{}], "the exact solution"),
+    "bubble-collapse": Solver(_bubble, {}, [{}], "the Runge-Kutta method DOP853, as exactly as it can"),
     "cavity": Solver(
         _cavity,
         {"points": 81},
         [{"points": points} for points in (17, 21, 25, 29, 33, 41, 49, 57, 65)],
         "Newton's method on Chebyshev points",
         ("u", "v"),
+    ),
+    "oscillator": Solver(
+        _oscillator,
+        {},
+        [{"tolerance": tolerance} for tolerance in (1e-2, 1e-3, 1e-4, 1e-6, 1e-8)],
+        "Runge and Kutta's method of order 8",
     ),
     "vortex-street": Solver(
         _vortex_street,

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from sciml.core.errors import UserError
 from sciml.pinn.derivatives import gradient
+from sciml.pinn.equations.evolution import Parameter, flat
 
 # pressure in Pa, far from the bubble, at times [n] in s
 Pressure = Callable[[Tensor], Tensor]
@@ -92,6 +93,34 @@ def rayleigh_plesset(
     ddr = gradient(dr, t)[:, 0]
     inertia = bubble.density_kg_m3 * (r * ddr + 1.5 * dr**2)
     return ((inertia - _excess(t, r, dr, bubble, pressure)) / bubble.ambient_pressure_pa)[:, None]
+
+
+def bubble_collapse(
+    t: Float[Tensor, "n 1"],
+    radius: Float[Tensor, "n 1"],
+    gas: Parameter,
+    exponent: Parameter = 1.4,
+    viscosity: Parameter = 0.0,
+    tension: Parameter = 0.0,
+) -> Float[Tensor, "n 1"]:
+    """Rayleigh-Plesset without units: R R'' + 3/2 R'^2 + 1 + 4 viscosity R' / R + 2 tension / R - gas R^(-3 exponent).
+
+    Radii are in units of R_0, pressures in those of p, the excess far away over the vapour's, and times in those of
+    R_0 (density / p)^(1/2), in which an empty cavity closes after 0.91468.
+
+    Args:
+        t: times.
+        radius: R, positive.
+        gas: its pressure at the radius 1.
+        exponent: of its polytrope.
+        viscosity: over R_0 (density p)^(1/2).
+        tension: of the surface, over R_0 p.
+    """
+    r = radius[:, 0]
+    dr = gradient(r, t)[:, 0]
+    inertia = r * gradient(dr, t)[:, 0] + 1.5 * dr**2
+    resistance = 1 + (4 * flat(viscosity) * dr + 2 * flat(tension)) / r
+    return (inertia + resistance - flat(gas) * r ** (-3 * flat(exponent)))[:, None]
 
 
 def keller_miksis(

@@ -34,6 +34,7 @@ EQUATIONS: dict[str, Equation] = {
     "oscillator": inverse.oscillator,
     "diffusion-coefficient": inverse.diffusion_coefficient,
     "rayleigh-plesset": bubbles.rayleigh_plesset,
+    "bubble-collapse": bubbles.bubble_collapse,
     "keller-miksis": bubbles.keller_miksis,
 }
 
