@@ -72,13 +72,18 @@ class FieldLossConfig:
                 "exceedance_largest": (1, math.inf),
             },
         )
-        if max(self.weights.values()) == 0:
+        if not self.has_term:
             raise UserError("`loss` needs a weight above 0, but all are 0. Set one, such as `relative_l2_weight: 1.0`.")
         if self.exceedance_strength > 0 and max(self.mse_weight, self.mae_weight) == 0:
             raise UserError(
                 "`loss.exceedance_strength` is set, but is of mse and mae, and neither has a weight. "
                 "Set `mse_weight` or `mae_weight`."
             )
+
+    @property
+    def has_term(self) -> bool:
+        """Whether anything is learnt from."""
+        return max(self.weights.values()) > 0
 
     @property
     def weights(self) -> dict[str, float]:

@@ -20,17 +20,23 @@ from sciml.core.checkpoint import load_checkpoint, load_weights
 from sciml.core.config import parse
 from sciml.core.errors import UserError
 from sciml.core.runs import Run, write_json
-from sciml.fno.field_loss import FieldLossConfig
 from sciml.fno.operators import OPERATORS
 from sciml.pde import scores
 from sciml.pde.baselines import Baseline, baselines
 from sciml.pde.dataset import DatasetConfig, load_split, load_training_data, open_file
 from sciml.pde.normalisation import Scaling
+from sciml.pde.physics import Physics, SurrogateLossConfig
 from sciml.pde.predicting import predict_file
 from sciml.pde.samples import FieldSamples, check_domain, take
 from sciml.pde.surrogate import Rollout, Surrogate, collate, surrogate_from
 from sciml.pde.symmetries import Symmetries
-from sciml.pde.training import CoarseStart, SurrogateLoss, ValidationMetrics, validation_score
+from sciml.pde.training import (
+    CoarseStart,
+    SurrogateLoss,
+    ValidationMetrics,
+    validation_residual,
+    validation_score,
+)
 from sciml.train.config import TrainConfig
 from sciml.train.problem import Problem
 
@@ -50,7 +56,7 @@ class PdeExperiment:
     model: Any
     rollout: Rollout | None = None
     coarse: CoarseStart | None = None
-    loss: FieldLossConfig = field(default_factory=FieldLossConfig)
+    loss: SurrogateLossConfig = field(default_factory=SurrogateLossConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
 
 
@@ -76,7 +82,10 @@ def build(config: PdeExperiment) -> Problem:
     for role in config.dataset.test_splits:  # a mistake in them shows now and not after hours of training
         load_split(config.dataset, config.rollout, role)
     averaged = config.dataset.symmetries_of(train.domain) if config.dataset.average else None
-    surrogate = make_surrogate(train, config.rollout, averaged)
+    physics = None if config.loss.physics is None else Physics(config.loss.physics, train)
+    surrogate = make_surrogate(train, config.rollout, averaged, physics)
+    if physics is not None:
+        train = physics.with_few_solutions(train)
     if config.rollout is not None and surrogate.most_calls(len(train.times)) < config.rollout.calls:
         logger.warning(
             "The training's trajectories have %d frames, so roll-outs in training have %d calls of %d frames, not %d.",
@@ -91,15 +100,16 @@ def build(config: PdeExperiment) -> Problem:
     symmetries = config.dataset.symmetries_of(train.domain) if config.dataset.augment else None
     if config.coarse is not None:
         config.coarse.check(train.domain.grid)
-    loss = SurrogateLoss(config.loss, surrogate, symmetries, config.coarse)
+    loss = SurrogateLoss(config.loss, surrogate, symmetries, config.coarse, physics)
+    without_solutions = physics is not None and physics.config.solutions == 0
     return Problem(
         network=network,
         loss=loss,
-        metrics=ValidationMetrics(surrogate),
+        metrics=ValidationMetrics(surrogate, physics),
         train_data=train,
         validation_data=validation,
         collate=collate,
-        validation_loss=validation_score,
+        validation_loss=validation_residual if without_solutions else validation_score,
         on_progress=loss.on_progress,
         metadata={
             "domain": DOMAIN,
@@ -115,9 +125,14 @@ def build(config: PdeExperiment) -> Problem:
     )
 
 
-def make_surrogate(train: FieldSamples, rollout: Rollout | None, averaged: Symmetries | None = None) -> Surrogate:
-    """Scaled by what the training samples have."""
-    outputs = Scaling.of(train.names["outputs"], train.targets)
+def make_surrogate(
+    train: FieldSamples,
+    rollout: Rollout | None,
+    averaged: Symmetries | None = None,
+    physics: Physics | None = None,
+) -> Surrogate:
+    """Scaled by what the training samples have, solutions by those that are learnt from."""
+    outputs = Scaling.of(train.names["outputs"], train.targets if physics is None else physics.typical(train))
     changes = (1.0,) * len(outputs.names)
     if rollout is not None and rollout.residual:
         k = rollout.bundle
@@ -152,7 +167,7 @@ def evaluate(run: Run, data: Path | None) -> dict[str, Any]:
         splits = {_split_name(data, dataset): take(open_file(dataset, data), dataset.selection, rollout)}
     else:
         splits = {role: load_split(dataset, rollout, role) for role in dataset.test_splits or ["validation"]}
-    compared = _baselines(surrogate, dataset, rollout)
+    compared = _baselines(config, surrogate)
     found: dict[str, Any] = {}
     for split, samples in splits.items():
         check_domain(metadata["space"], surrogate.grid.periodic, samples.domain, samples.source)
@@ -164,12 +179,17 @@ def evaluate(run: Run, data: Path | None) -> dict[str, Any]:
     return found
 
 
-def _baselines(surrogate: Surrogate, dataset: DatasetConfig, rollout: Rollout | None) -> dict[str, Baseline]:
+def _baselines(config: PdeExperiment, surrogate: Surrogate) -> dict[str, Baseline]:
     try:
-        return baselines(surrogate, *load_training_data(dataset, rollout))
+        train, validation = load_training_data(config.dataset, config.rollout)
     except UserError as error:  # a run may be scored where its training data are no more
         logger.warning("No baselines: %s", error)
         return {}
+    if config.loss.physics is None:
+        return baselines(surrogate, train, validation)
+    physics = Physics(config.loss.physics, train)
+    solved = physics.solved(train)
+    return {**baselines(surrogate, solved, None if solved is None else validation), "solver": physics.solve}
 
 
 def _other_resolutions(

@@ -134,7 +134,13 @@ def own_files(evidence: Evidence) -> dict[str, str]:
 def _loss(loss: Mapping[str, Any]) -> str:
     """The terms that have a weight."""
     terms = {key.removesuffix("_weight"): value for key, value in loss.items() if key.endswith("_weight") and value}
-    return ", ".join(f"{value:g} × {term.replace('_', ' ')}" for term, value in terms.items())
+    found = [f"{value:g} × {term.replace('_', ' ')}" for term, value in terms.items()]
+    physics = loss.get("physics")
+    if isinstance(physics, Mapping):
+        solutions = physics.get("solutions")
+        of = "" if solutions is None else f", with the solutions of {solutions} samples"
+        found.append(f"{physics.get('weight', 1.0):g} × residual of {physics.get('equation')}{of}")
+    return ", ".join(found)
 
 
 def _points(evidence: Evidence) -> str:

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from sciml.core.checks import check_ranges
 from sciml.core.errors import UserError
-from sciml.fno.field_loss import FieldLossConfig, field_loss
+from sciml.fno.field_loss import field_loss
 from sciml.fno.grids import Grid
+from sciml.pde.physics import Physics, SurrogateLossConfig
 from sciml.pde.surrogate import FieldBatch, Surrogate
 from sciml.pde.symmetries import Symmetries
 
@@ -61,16 +62,19 @@ class SurrogateLoss:
         surrogate: what predicts.
         symmetries: by which samples are transformed, None for not at all.
         coarse: how training begins on fewer points, None for on all of them.
+        physics: the residual of an equation, None for no such term. Samples whose solution is NaN then have it alone.
     """
 
     def __init__(
         self,
-        config: FieldLossConfig,
+        config: SurrogateLossConfig,
         surrogate: Surrogate,
         symmetries: Symmetries | None = None,
         coarse: CoarseStart | None = None,
+        physics: Physics | None = None,
     ) -> None:
         self.config, self.surrogate, self.symmetries, self.coarse = config, surrogate, symmetries, coarse
+        self.physics = physics
         self.fraction_done = 0.0
 
     def on_progress(self, fraction_done: float) -> None:
@@ -86,14 +90,27 @@ class SurrogateLoss:
         if self.coarse is not None and self.fraction_done < self.coarse.until:
             batch = self.coarse.thinned(batch)
         prediction, truth = self.surrogate.training_pair(network, batch)
-        return field_loss(self.config, prediction, truth, self.surrogate.grid)
+        if self.physics is None:
+            return field_loss(self.config, prediction, truth, self.surrogate.grid)
+        solved = torch.isfinite(truth).flatten(1).all(dim=1)
+        losses = {"loss": prediction.new_zeros(())}
+        if solved.any() and max(self.config.weights.values()) > 0:
+            losses = field_loss(self.config, prediction[solved], truth[solved], self.surrogate.grid)
+        scale = torch.tensor(self.surrogate.outputs.std, dtype=prediction.dtype, device=prediction.device)
+        residual = self.physics(prediction * scale, batch.inputs).mean()
+        total = losses["loss"] + self.physics.config.weight * residual
+        return {**losses, "loss": total, "physics": residual.detach()}
 
 
 @dataclass(frozen=True, eq=False)
 class ValidationMetrics:
-    """(network, batch) to sums and counts: the relative L2 error of each sample, the squared error of each variable."""
+    """(network, batch) to sums and counts: the relative L2 error of each sample, the squared error of each variable.
+
+    With physics also the relative residual of the equation.
+    """
 
     surrogate: Surrogate
+    physics: Physics | None = None
 
     def __call__(self, network: nn.Module, batch: FieldBatch) -> dict[str, tuple[Tensor, Tensor]]:
         surrogate = self.surrogate
@@ -105,12 +122,20 @@ class ValidationMetrics:
         for channel, name in enumerate(surrogate.outputs.names):
             square = (prediction[..., channel] - truth[..., channel]).square()
             found[f"{name}_rmse"] = (square.sum(), torch.tensor(float(square.numel())))
+        if self.physics is not None:
+            residual = self.physics(prediction[:, 0], batch.inputs.double())
+            found["physics_residual"] = (residual.sum(), torch.tensor(float(len(residual))))
         return found
 
 
 def validation_score(means: dict[str, float]) -> float:
     """The relative L2 error."""
     return means["relative_l2"]
+
+
+def validation_residual(means: dict[str, float]) -> float:
+    """What the equation leaves, for a training without solutions."""
+    return means["physics_residual"]
 
 
 def relative_errors(prediction: Tensor, truth: Tensor, surrogate: Surrogate) -> Tensor:

@@ -174,6 +174,19 @@ class Domain:
             normal = torch.cat([normal, torch.zeros_like(normal[:, :1])], dim=1)
         return self._with_time(torch.cat(points)[order], generator), normal
 
+    def normals(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        """Unit normals, outwards, of the boundary of space at places of it (those nearest to other places)."""
+        distances, normals = [], []
+        for shape, sign in self.space.sides():
+            distance, normal = shape.nearest(x)
+            step = NEAR * self._size * sign * normal
+            # a face of one shape may be inside of another
+            is_face = self.space.inside(x - step) & ~self.space.inside(x + step)
+            distances.append(torch.where(is_face, distance, distance + self._size))
+            normals.append(sign * normal)
+        nearest = torch.stack(distances).argmin(dim=0)
+        return torch.stack(normals)[nearest, torch.arange(len(x))]
+
     def _test_of(self, where: PartConfig | Callable[[Tensor], Tensor] | None, name: str) -> Callable[[Tensor], Tensor]:
         if callable(where):
             return partial(_told, where, name)

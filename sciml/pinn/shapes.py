@@ -56,6 +56,16 @@ class Block:
         normals[rows, axis] = 2 * is_high.double() - 1
         return points, normals
 
+    def nearest(self, x: Float[Tensor, "n d"]) -> tuple[Tensor, Tensor]:
+        """Distances [n] of places from the boundary, and its normals [n, d] nearest to them."""
+        middle, half = (self.low + self.high) / 2, (self.high - self.low) / 2
+        beyond = (x - middle).abs() - half
+        depth, axis = beyond.max(dim=1)
+        rows = torch.arange(len(x))
+        normals = torch.zeros_like(x)
+        normals[rows, axis] = (x - middle)[rows, axis].sign()
+        return depth.abs(), normals
+
 
 class Ball:
     """A disk or a sphere, filled.
@@ -79,6 +89,12 @@ class Ball:
         drawn = torch.randn(n, len(self.centre), dtype=torch.float64, generator=generator)
         normals = drawn / drawn.norm(dim=1, keepdim=True)
         return self.centre + self.radius * normals, normals
+
+    def nearest(self, x: Float[Tensor, "n d"]) -> tuple[Tensor, Tensor]:
+        """Distances [n] of places from the boundary, and its normals [n, d] nearest to them."""
+        away = x - self.centre
+        lengths = away.norm(dim=1)
+        return (lengths - self.radius).abs(), away / lengths[:, None]
 
 
 class Polygon:
@@ -108,6 +124,8 @@ class Polygon:
         if _crosses_itself(corners, sides):
             raise UserError("`vertices` make a line that crosses itself. List them in order, around the polygon.")
         self.lengths = sides.norm(dim=1)
+        # anticlockwise, the outside is to the right
+        self._outwards = torch.stack([sides[:, 1], -sides[:, 0]], dim=1) / self.lengths[:, None]
         self.measure = float(self.lengths.sum())
 
     def inside(self, x: Float[Tensor, "n 2"]) -> Bool[Tensor, " n"]:
@@ -125,9 +143,14 @@ class Polygon:
     def boundary(self, n: int, generator: Generator) -> Surface:
         side = torch.multinomial(self.lengths, n, replacement=True, generator=generator)
         points = self.start[side] + _uniform(n, 1, generator) * self.sides[side]
-        # anticlockwise, the outside is to the right
-        outwards = torch.stack([self.sides[:, 1], -self.sides[:, 0]], dim=1) / self.lengths[:, None]
-        return points, outwards[side]
+        return points, self._outwards[side]
+
+    def nearest(self, x: Float[Tensor, "n 2"]) -> tuple[Tensor, Tensor]:
+        """Distances [n] of places from the boundary, and its normals [n, 2] nearest to them."""
+        away = x[:, None] - self.start
+        part = ((away * self.sides).sum(dim=2) / self.lengths**2).clamp(0, 1)
+        distance, side = (away - part[..., None] * self.sides).norm(dim=2).min(dim=1)
+        return distance, self._outwards[side]
 
 
 Primitive: TypeAlias = Block | Ball | Polygon

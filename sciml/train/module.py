@@ -131,7 +131,9 @@ class TrainingModule(LightningModule):
         if "loss" not in losses:
             raise KeyError(f"Problem.loss must return a scalar called 'loss', but returned {sorted(losses)}.")
         values = to_numbers(losses)
-        if not self.config.is_second_order:  # which try steps that are too long, and refuse the place they start from
+        if self.config.is_second_order:  # which try steps that are too long, and refuse the place they start from
+            self.tick()
+        else:
             self._refuse_not_finite(values)
         self.step_losses = values
         self.epoch_losses.add({name: (batch.samples * value, batch.samples) for name, value in values.items()})

@@ -369,7 +369,8 @@ def test_each_mistake_is_one_line_and_leaves_no_run(
 
 
 def test_an_equation_of_ones_own(written: Callable[..., str], mine: None):
-    run = trained(written(equation={"name": "mine:fine", "constants": {"rate": "x * t"}}, exact={}, reference=None))
+    equation = {"name": "mine:fine", "constants": {"rate": "x * t", "diffusivity": None}}
+    run = trained(written(equation=equation, exact={}, reference=None))
     assert run.scores()["solution"]["all"]["equation_rms"] < 1e-2
 
 

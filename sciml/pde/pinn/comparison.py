@@ -19,11 +19,11 @@ from sciml.core.errors import UserError
 from sciml.pde.pinn.config import PinnExperiment
 from sciml.pde.pinn.network import PinnNetwork
 from sciml.pde.pinn.places import constant, of_place, parts_of_formulas
+from sciml.pde.pinn.regions import Region
 from sciml.pde.pinn.solvers import Solver, find_solver
 from sciml.pde.pinn.terms import EQUATION, EquationTerm, conditions
 from sciml.pde.references.timing import cheapest
 from sciml.pinn.residuals import residuals
-from sciml.pinn.sampling import uniform_points
 
 # along a coordinate for which an experiment asks for no other number
 POINTS = 101
@@ -186,8 +186,11 @@ def fields_at(network: PinnNetwork, points: NDArray[np.float64]) -> NDArray[np.f
 
 
 def fields_on(network: PinnNetwork, grid: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """The network's fields [*grid, f]."""
-    return fields_at(network, points_of(grid)).reshape(*(len(line) for line in grid.values()), -1)
+    """The network's fields [*grid, f]; NaN outside of the experiment's shape."""
+    points = points_of(grid)
+    found = fields_at(network, points)
+    found[~network.region.inside(torch.from_numpy(points)).numpy()] = np.nan
+    return found.reshape(*(len(line) for line in grid.values()), -1)
 
 
 def errors(found: NDArray[np.float64], reference: Reference, config: PinnExperiment) -> dict[str, float]:
@@ -196,15 +199,25 @@ def errors(found: NDArray[np.float64], reference: Reference, config: PinnExperim
     Of a reference that is zero all over, the largest error alone.
     """
     scores: dict[str, float] = {}
+    inside = _inside(config, reference.grid)
     for column, name in enumerate(reference.fields):
         true = reference.values[..., column]
-        known = np.isfinite(true)
+        known = np.isfinite(true) & inside
         apart = (found[..., config.space.outputs.index(name)] - true)[known]
         size = float(np.linalg.norm(true[known]))
         if size:
             scores[f"{name}{RELATIVE_L2}"] = float(np.linalg.norm(apart)) / size
         scores[f"{name}_largest_error"] = float(np.abs(apart).max())
     return scores
+
+
+def _inside(config: PinnExperiment, grid: Mapping[str, NDArray[np.float64]]) -> NDArray[np.bool_]:
+    """Which points of a grid are places of the experiment, [*grid]."""
+    region = Region(config.space)
+    if region.domain is None:
+        return np.ones([len(line) for line in grid.values()], bool)
+    lines = {name: grid.get(name, np.zeros(1)) for name in config.space.axes}
+    return region.inside(torch.from_numpy(points_of(lines))).numpy().reshape([len(line) for line in grid.values()])
 
 
 def scores_by_case(
@@ -250,7 +263,7 @@ def residual_norms(config: PinnExperiment, network: Any) -> dict[str, float]:
     """Root mean square of what each term leaves, on points of their own."""
     generator = torch.Generator().manual_seed(config.train.seed + 1)
     space = config.space
-    x = uniform_points(space.box(), _RESIDUAL_POINTS, generator)
+    x = Region(space).points(_RESIDUAL_POINTS, generator)
     term = EquationTerm(config)
     raw = {name: parameter.detach() for name, parameter in network.unknowns.items()}
     found = residuals(lambda x, u: term(x, u, raw), network, x, EQUATION).detach()
@@ -311,7 +324,7 @@ def conventional(config: PinnExperiment, reference: Reference, case: Case, error
         return None
     solver, lines = find_solver(config.reference.solver), coordinates_of(config, reference.grid)
     constants, wanted = {**true_constants(config), **case.parameters}, reference.values[case.index]
-    known, started = np.isfinite(wanted), time.perf_counter()
+    known, started = np.isfinite(wanted) & _inside(config, lines)[..., None], time.perf_counter()
     try:
         found = cheapest(
             lambda setting: solver.solve(lines, constants, setting)[known], wanted[known], error, solver.settings

@@ -11,7 +11,9 @@ from typing import Any, Literal
 from sciml.core.catalogue import suggest
 from sciml.core.checks import Excluded, check_ranges
 from sciml.core.errors import UserError
+from sciml.pinn.domain import PartConfig
 from sciml.pinn.embeddings import Box
+from sciml.pinn.shapes import ShapeConfig
 from sciml.train.config import TrainConfig
 
 
@@ -30,6 +32,7 @@ class DomainConfig:
         time: name of the coordinate that is time, null for none.
         periodic: coordinates along which all is periodic.
         even: coordinates along which all fields mirror at the middle of a periodic range.
+        shape: of space, inside of the coordinates' ranges, where the equation holds; null for all of the box.
         units: of coordinates, fields and constants; "1" where not given.
     """
 
@@ -41,6 +44,7 @@ class DomainConfig:
     time: str | None = None
     periodic: list[str] = field(default_factory=list)
     even: list[str] = field(default_factory=list)
+    shape: ShapeConfig | None = None
     units: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -109,14 +113,39 @@ class Unknown:
     Attributes:
         start: where the search begins.
         positive: whether it is sought by its logarithm.
+        low: end of the range for `equation.search`.
+        high: other end.
     """
 
     start: float
     positive: bool = False
+    low: float | None = None
+    high: float | None = None
 
     def __post_init__(self) -> None:
+        ends = (self.low, self.high)
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise UserError(f"an unknown needs `low` below `high`, but has {self.low} and {self.high}.")
+        if self.positive and any(end is not None and end <= 0 for end in ends):
+            raise UserError(f"a positive unknown needs a positive range, but it is {self.low} to {self.high}.")
         if self.positive and self.start <= 0:
             raise UserError(f"a positive unknown needs a positive `start`, but it is {self.start}.")
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """How to find where the unknown constants start from, by Bayesian optimisation over their ranges.
+
+    Attributes:
+        trials: constants that are tried.
+        steps: of Levenberg and Marquardt's method in each, from the best network before.
+    """
+
+    trials: int = 10
+    steps: int = 15
+
+    def __post_init__(self) -> None:
+        check_ranges("equation.search", self, {"trials": (2, 1000), "steps": (1, 1e5)})
 
 
 @dataclass(frozen=True)
@@ -127,13 +156,21 @@ class EquationConfig:
         name: one of the library, or `module.path:function` of your own.
         constants: of the function: numbers, or formulas of the coordinates.
         unknowns: of those, the ones that are to be found from observations.
+        search: for where those start from, over the range of each; null takes their `start`.
     """
 
     name: str
     constants: dict[str, float | str] = field(default_factory=dict)
     unknowns: dict[str, Unknown] = field(default_factory=dict)
+    search: SearchConfig | None = None
 
     def __post_init__(self) -> None:
+        if self.search is not None:
+            bare = [name for name, unknown in self.unknowns.items() if unknown.low is None or unknown.high is None]
+            if bare or not self.unknowns:
+                raise UserError(
+                    f"`equation.search` needs `low` and `high` of each unknown, but {', '.join(bare) or 'none is there'}."
+                )
         for name in self.unknowns:
             if name in self.constants:
                 raise UserError(f"`equation`: `{name}` is given and unknown at once. Leave one of the two out.")
@@ -160,20 +197,24 @@ class ConditionConfig:
 
     Attributes:
         at: coordinate to the place where it holds, e.g. `{t: 0}`; the others go over all of their range.
-        values: field or derivative (`u_x`, `u_xx`) to a formula.
+        boundary: or the part of the boundary of `space.shape` where it holds; `{}` for all of it.
+        values: field or derivative (`u_x`, `u_xx`, on a boundary `u_n` along its outward normal) to a formula.
         weight: of the mean of its squares in the loss.
         points: on which it is asked for.
     """
 
-    at: dict[str, float]
     values: dict[str, float | str]
+    at: dict[str, float] = field(default_factory=dict)
+    boundary: PartConfig | None = None
     weight: float = 1.0
     points: int = 500
 
     def __post_init__(self) -> None:
         check_ranges("conditions", self, {"weight": (Excluded(0), math.inf), "points": (1, 1e7)})
-        if not self.at or not self.values:
-            raise UserError("a condition needs `at`, a coordinate and its value, and `values` of fields there.")
+        if bool(self.at) == (self.boundary is not None) or not self.values:
+            raise UserError(
+                "a condition needs `at`, a coordinate and its value, or `boundary`, and `values` of fields there."
+            )
 
 
 @dataclass(frozen=True)

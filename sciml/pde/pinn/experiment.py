@@ -47,7 +47,6 @@ from sciml.pde.pinn.training import Epochs, PinnTraining
 from sciml.pde.pinn.uncertainty import intervals
 from sciml.pinn.networks import NETWORKS
 from sciml.pinn.residuals import residuals
-from sciml.pinn.sampling import sobol_points
 from sciml.train.problem import Problem
 
 logger = logging.getLogger(__name__)
@@ -119,7 +118,7 @@ class _Metrics:
     def __init__(self, config: PinnExperiment, training: PinnTraining) -> None:
         generator = torch.Generator().manual_seed(config.train.seed + 1)
         self.training = training
-        self.points = sobol_points(training.box, config.sampling.validation, generator)
+        self.points = training.region.points(config.sampling.validation, generator)
 
     def __call__(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
         training = self.training

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from sciml.core.architectures import architecture_of
 from sciml.pde.pinn.config import DomainConfig, PinnExperiment
 from sciml.pde.pinn.places import OfPlace, columns, of_place, parse_derivative, parts_of_formulas
+from sciml.pde.pinn.regions import Region
 from sciml.pinn.constraints import HardConstraint
 from sciml.pinn.derivatives import derivative
 from sciml.pinn.embeddings import Box
@@ -53,6 +54,7 @@ class PinnNetwork(nn.Module):
             network = _network(config.model, self._box(config, window), len(space.fields))
             windows.append(HardConstraint(network, value, moved))
         self.windows = nn.ModuleList(windows)
+        self.region = Region(space)
         self.derived = [_derived(text, space, f"space.derived.{name}") for name, text in space.derived.items()]
         self.positive = {name: unknown.positive for name, unknown in config.equation.unknowns.items()}
         self.unknowns = nn.ParameterDict()

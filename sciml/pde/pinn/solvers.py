@@ -24,6 +24,7 @@ from sciml.pde.references.evolution import (
     kuramoto_sivashinsky,
     kuramoto_sivashinsky_chaotic,
 )
+from sciml.pde.references.harmonic import Disk, harmonic_around_disks
 from sciml.pde.references.oscillator import oscillator
 from sciml.pde.references.spectral import PeriodicEquation, spectral_evolution
 from sciml.pde.references.vortex_street import vortex_street
@@ -114,6 +115,17 @@ def _bubble(grid: Grid, constants: Mapping[str, float], setting: Mapping[str, An
     return radius[:, None]
 
 
+def _four_disks(grid: Grid, constants: Mapping[str, float], setting: Mapping[str, Any]) -> NDArray[np.float64]:
+    x, y = np.meshgrid(*grid.values(), indexing="ij")
+    points = np.stack([x.ravel(), y.ravel()], axis=1)
+    # Hao et al. 2023 (arXiv:2306.08827), Poisson2d-C of their code
+    disks = [Disk((x, y), 0.1, 0.0) for x in (-0.3, 0.3) for y in (-0.3, 0.3)]
+    outside = np.all([np.hypot(*(points - disk.centre).T) >= disk.radius * (1 - 1e-12) for disk in disks], axis=0)
+    found = np.full(len(points), np.nan)
+    found[outside] = harmonic_around_disks(0.5, 1.0, disks, **setting)(points[outside])
+    return found.reshape(*x.shape, 1)
+
+
 def _steps(*settings: tuple[int, float]) -> list[dict[str, Any]]:
     return [{"points": points, "step": step} for points, step in settings]
 
@@ -152,6 +164,12 @@ SOLVERS: dict[str, Solver] = {
     ),
     "advection": Solver(_history(exact.advection, ("speed",)), {}, [{}], "the exact solution"),
     "bubble-collapse": Solver(_bubble, {}, [{}], "the Runge-Kutta method DOP853, as exactly as it can"),
+    "laplace-four-disks": Solver(
+        _four_disks,
+        {"degree": 96},
+        [{"degree": degree} for degree in (4, 8, 16, 24, 32, 40, 48, 56, 64)],
+        "a harmonic series, by least squares on the boundary",
+    ),
     "cavity": Solver(
         _cavity,
         {"points": 81},

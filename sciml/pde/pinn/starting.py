@@ -46,7 +46,7 @@ def start_from(config: PinnExperiment, network: PinnNetwork) -> None:
         raise UserError(
             f"{file}: `start_from` needs a physics-informed network, but this is one of {metadata.get('domain')!r}."
         )
-    theirs = DomainConfig(**metadata["space"])
+    theirs = DomainConfig(**{**metadata["space"], "shape": None})
     architecture = architecture_of(config.model, NETWORKS)
     for name, came, needed in (
         ("equation", metadata["equation"], config.equation.name),

@@ -18,7 +18,8 @@ from sciml.core.errors import UserError
 from sciml.pde.pinn.config import ConditionConfig, DomainConfig, PinnExperiment
 from sciml.pde.pinn.network import exact_conditions
 from sciml.pde.pinn.places import OfPlace, columns, constant, of_place, parse_derivative, parts_of_formulas
-from sciml.pinn.derivatives import derivative, last_columns
+from sciml.pde.pinn.regions import Region
+from sciml.pinn.derivatives import derivative, gradient, last_columns
 from sciml.pinn.equations.library import find_equation, parameters_of
 from sciml.pinn.system import Equation
 
@@ -122,7 +123,7 @@ def check_constants(function: Callable[..., Tensor], config: PinnExperiment) -> 
 
 @dataclass(frozen=True)
 class Condition:
-    """A condition on a side of the box.
+    """A condition on a side of the box, or on the boundary of a shape.
 
     Attributes:
         name: of the experiment's key.
@@ -135,17 +136,19 @@ class Condition:
     config: ConditionConfig
     equation: Equation
     prescribed: OfPlace
+    region: Region
 
     def points(self, space: DomainConfig, generator: Generator, low: Sequence[float], high: Sequence[float]) -> Tensor:
         """Fresh points of the part of the side between low and high; none where it lies outside of them."""
         names = list(space.axes)
+        if self.config.boundary is not None:
+            return self.region.boundary(self.config.boundary, self.config.points, generator, self.name, (low, high))
         inside = all(low[names.index(n)] <= place <= high[names.index(n)] for n, place in self.config.at.items())
         free = len(names) > len(self.config.at)
         count = 0 if not inside else self.config.points if free else 1
-        x = space.box(low, high).places(torch.rand(count, len(names), dtype=torch.float64, generator=generator))
-        for name, place in self.config.at.items():
-            x[:, names.index(name)] = place
-        return x
+        if not count:
+            return torch.empty(0, len(names), dtype=torch.float64)
+        return self.region.at(self.config.at, count, generator, self.name, (low, high))
 
     def value_of(self, name: str, x: Tensor) -> Tensor:
         """What one of the fields or derivatives should be, [n]."""
@@ -158,7 +161,7 @@ def conditions(config: PinnExperiment) -> list[Condition]:
     Raises:
         UserError: names of coordinates or fields that are not there, or a place outside of the box.
     """
-    space, found = config.space, []
+    space, region, found = config.space, Region(config.space), []
     names = list(space.axes)
     for name, given in config.conditions.items():
         key = f"conditions.{name}"
@@ -169,16 +172,36 @@ def conditions(config: PinnExperiment) -> list[Condition]:
             low, high = space.axes[coordinate]
             if not low <= place <= high:
                 raise UserError(f"`{key}.at.{coordinate}` needs to be from {low} to {high}, but is {place}.")
-        wanted = [parse_derivative(text, space, f"{key}.values") for text in given.values]
+        wanted = [_wanted(text, given, space, f"{key}.values") for text in given.values]
         formulas = [of_place(text, names, parts_of_formulas(config), f"{key}.values") for text in given.values.values()]
-        found.append(Condition(name, given, functools.partial(_derivatives, wanted), columns(formulas)))
+        equation = functools.partial(_derivatives, wanted, region)
+        found.append(Condition(name, given, equation, columns(formulas), region))
     return found
 
 
+def _wanted(text: str, given: ConditionConfig, space: DomainConfig, key: str) -> tuple[int, tuple[int, ...] | None]:
+    """The place of a field and the axes by which it is differentiated, None for the normal of a boundary."""
+    field, _, by = text.partition("_")
+    if given.boundary is not None and by == "n" and field in space.fields and "n" not in space.axes:
+        return space.fields.index(field), None
+    return parse_derivative(text, space, key)
+
+
 def _derivatives(
-    wanted: Sequence[tuple[int, tuple[int, ...]]], x: Tensor, u: Tensor, unknowns: Mapping[str, Tensor]
+    wanted: Sequence[tuple[int, tuple[int, ...] | None]],
+    region: Region,
+    x: Tensor,
+    u: Tensor,
+    unknowns: Mapping[str, Tensor],
 ) -> Tensor:
-    return torch.stack([derivative(u[:, field], x, *axes) for field, axes in wanted], dim=1)
+    found = []
+    for field, axes in wanted:
+        if axes is None:
+            normals = region.normals(x.detach())
+            found.append((normals * gradient(u[:, field], x)[:, region.axes]).sum(dim=1))
+        else:
+            found.append(derivative(u[:, field], x, *axes))
+    return torch.stack(found, dim=1)
 
 
 def contradictions(config: PinnExperiment) -> list[str]:
@@ -190,7 +213,9 @@ def contradictions(config: PinnExperiment) -> list[str]:
 
 
 def _between(space: DomainConfig, first: Condition, second: Condition) -> list[str]:
-    """Where two conditions on the same fields or derivatives hold at once and differ."""
+    """Where two conditions on the same fields or derivatives hold at once and differ; boundaries are not compared."""
+    if first.config.boundary is not None or second.config.boundary is not None:
+        return []
     if any(first.config.at.get(name, place) != place for name, place in second.config.at.items()):
         return []
     both = {**first.config.at, **second.config.at}
@@ -215,7 +240,7 @@ def _with_exact(config: PinnExperiment, condition: Condition) -> list[str]:
     )
     edges = []
     for axis, name in enumerate(space.axes):
-        for end in space.axes[name] if name not in condition.config.at else ():
+        for end in space.axes[name] if condition.config.at and name not in condition.config.at else ():
             edges.append(x.clone())
             edges[-1][:, axis] = end
     x = torch.cat([x, *edges])

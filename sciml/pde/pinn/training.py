@@ -15,9 +15,11 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
 from sciml.core.errors import UserError
+from sciml.pde.pinn.bayesian import find_start
 from sciml.pde.pinn.config import PinnExperiment
 from sciml.pde.pinn.network import PinnNetwork
 from sciml.pde.pinn.observations import Observations
+from sciml.pde.pinn.regions import Region
 from sciml.pde.pinn.terms import EQUATION, EquationTerm, PointWeights, conditions
 from sciml.pinn.constraints import HardConstraint
 from sciml.pinn.least_squares import LevenbergMarquardt
@@ -25,7 +27,7 @@ from sciml.pinn.nested import NestedSystem
 from sciml.pinn.networks import MLP
 from sciml.pinn.quasi_newton import DenseQuasiNewton, LimitedQuasiNewton
 from sciml.pinn.residuals import residuals
-from sciml.pinn.sampling import by_residual, retain_and_release, sobol_points
+from sciml.pinn.sampling import by_residual, retain_and_release
 from sciml.pinn.system import JetSystem, Term, not_finite
 from sciml.pinn.weighting import causal_point_weights, gradient_norm_weights, ntk_weights, residual_attention
 from sciml.train.config import SECOND_ORDER
@@ -72,13 +74,13 @@ class PinnTraining:
         self.equation = EquationTerm(config)
         self.conditions = conditions(config)
         self.weigh = PointWeights(config)
+        self.region = Region(config.space)
         self.window = 0
         self.generator = Generator().manual_seed(config.train.seed)
         self.points: dict[str, Tensor] = {}
         self.attention: Tensor | None = None
         self.balance: dict[str, float] = {}
         self.optimizer: LevenbergMarquardt | None = None
-        self.box = config.space.box()
         self._step: Tensor | None = None
         self.system = self._make_system()
         self._refuse_optimizer()
@@ -113,7 +115,9 @@ class PinnTraining:
         """The loss and its terms; its gradient is exact, whichever way it was computed."""
         is_first = batch["step"] is not self._step  # of a line search's calls, which see the same loss
         self._step = batch["step"]
-        if not self.points or (is_first and int(batch["step"]) == 0):
+        if not self.points and self.config.equation.search is not None:
+            find_start(self)
+        elif not self.points or (is_first and int(batch["step"]) == 0):
             self.draw()
         elif not self.system.terms:  # a run that goes on
             self.system.set_terms(self._terms())
@@ -181,7 +185,7 @@ class PinnTraining:
     def _try_equation(self) -> None:
         """UserError for an equation that fails, gives another shape than [n, r], or no finite number."""
         unknowns = {name: parameter.detach() for name, parameter in self.network.unknowns.items()}
-        points = sobol_points(self.box, _TRIED, Generator().manual_seed(self.config.train.seed))
+        points = self.region.points(_TRIED, Generator().manual_seed(self.config.train.seed))
         try:
             residuals(lambda x, u: self.equation(x, u, unknowns), self.network, points, EQUATION)
         except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
@@ -217,14 +221,13 @@ class PinnTraining:
     def draw(self) -> None:
         """Fresh points, those of the equation where its residual is large."""
         sampling, low, high = self.config.sampling, *self.network.window_box(self.window)
-        box = self.config.space.box(low, high)
         n = sampling.points
         old = self.points.get(EQUATION)
         generator = self.generator
         fresh = {c.name: c.points(self.config.space, generator, low, high) for c in self.conditions}
-        inside = sobol_points(box, n, generator)
+        inside = self.region.points(n, generator, low, high)
         if old is not None and sampling.method == "residual":
-            candidates = sobol_points(box, n * sampling.candidates, generator)
+            candidates = self.region.points(n * sampling.candidates, generator, low, high)
             sizes = self._sizes(candidates)
             inside = by_residual(candidates, sizes, n, generator, sampling.power, sampling.floor)
         elif old is not None and sampling.method == "retain":

@@ -43,8 +43,6 @@ def main() -> None:
     model.compile("adam", lr=1e-3)
     model.train(iterations=15000)
     adam = time.process_time() - started
-    np.save(fields.replace(".npy", "-adam.npy"), model.predict(np.load(points).astype(np.float32)))
-    started += time.process_time() - started - adam
     model.compile("L-BFGS")
     model.train()
     seconds = time.process_time() - started

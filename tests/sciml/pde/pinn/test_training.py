@@ -28,7 +28,7 @@ def test_calls_of_one_step_see_the_same_loss_and_the_next_epoch_fresh_points(hea
     assert training.steps_an_epoch == 1
     step = {"step": torch.tensor(0)}
     first, again = training(training.network, step), training(training.network, step)
-    assert float(first["loss"]) == float(again["loss"])
+    assert first["loss"].item() == again["loss"].item()
     points = training.points[EQUATION]
     training(training.network, {"step": torch.tensor(0)})
     assert not torch.equal(training.points[EQUATION], points)
@@ -45,7 +45,7 @@ def test_the_gradient_is_that_of_the_loss(heat: Heat):
     for change in (-1e-6, 1e-6):
         with torch.no_grad():
             weight[0, 0] += change
-        losses.append(float(training(training.network, step)["loss"]))
+        losses.append(training(training.network, step)["loss"].item())
         with torch.no_grad():
             weight[0, 0] -= change
     assert float(slope[0, 0]) == pytest.approx((losses[1] - losses[0]) / 2e-6, rel=1e-4)
@@ -62,7 +62,7 @@ def test_a_window_starts_where_the_one_before_ends(heat: Heat, distance: str | N
     exact = {} if distance is None else {"distance": {"u": distance}}
     network = made(heat(windows=3, exact=exact)).network
     x = torch.linspace(0, 1, 5, dtype=torch.float64)
-    for before, after, time in zip(network.windows, network.windows[1:], network.ends, strict=True):
+    for before, after, time in zip(network.windows[:-1], network.windows[1:], network.ends, strict=True):
         place = torch.stack([x, torch.full_like(x, time)], dim=1)
         torch.testing.assert_close(after(place), before(place), rtol=0, atol=1e-14)
         later = place + torch.tensor([0.0, 0.3], dtype=torch.float64)
