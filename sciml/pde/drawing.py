@@ -32,7 +32,7 @@ def field_map(
     limits: tuple[float, float] | None,
     in_proportion: bool = True,
 ) -> Svg:
-    """A field in colours, its first axis to the right.
+    """A field in colours, its first axis to the right; NaN is left out.
 
     Args:
         label: quantity and unit, beside the colour bar.
@@ -41,7 +41,7 @@ def field_map(
     """
     every = [-(-n // _MOST_PIXELS) for n in values.shape]
     shown = values[:: every[0], :: every[1]].T
-    largest = float(np.abs(values).max()) or 1.0
+    largest = float(np.nanmax(np.abs(values))) or 1.0
     low, high = limits or (-largest, largest)
     x, y = coordinates
 
@@ -65,7 +65,7 @@ def field_map(
         bar.ax.grid(visible=False)
         bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue] - a spine
 
-    alt = f"{title}: map of {label}, from {values.min():.3g} to {values.max():.3g}."
+    alt = f"{title}: map of {label}, from {np.nanmin(values):.3g} to {np.nanmax(values):.3g}."
     return draw(paint, alt=alt, height_px=290)
 
 

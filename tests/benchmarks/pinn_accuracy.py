@@ -26,8 +26,8 @@ import numpy as np
 
 from sciml.core.config import compose, parse
 from sciml.core.runs import Run
-from sciml.pde.pinn.comparison import find_reference, points_of
 from sciml.pde.pinn.experiment import config_class
+from sciml.pde.pinn.reference import find_reference, points_of
 
 WORKER = Path(__file__).parent / "workers" / "deepxde_burgers.py"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}

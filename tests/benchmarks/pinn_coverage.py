@@ -1,6 +1,6 @@
 """How often the 95% intervals of unknown constants cover the truth, and how far the constants are from it.
 
-    .venv/bin/python tests/benchmarks/pinn_coverage.py burgers-viscosity-noisy [--seeds 50] [--options=--train.epochs=20 ...]
+    .venv/bin/python tests/benchmarks/pinn_coverage.py EXPERIMENT [--seeds 50] [--options=--train.epochs=20 ...]
 
 Each repetition is `sciml train EXPERIMENT --train.seed=...` with noise, weights and points of its own, in this process
 and without the experiment's reference fields; its constants are the truth. A line a seed, and the sum in the end. Set
@@ -20,8 +20,8 @@ from pathlib import Path
 from sciml.cli.main import main as sciml
 from sciml.core.config import compose, parse
 from sciml.core.runs import Run
-from sciml.pde.pinn.comparison import true_constants
 from sciml.pde.pinn.experiment import config_class
+from sciml.pde.pinn.reference import true_constants
 
 
 def repeat(experiment: str, options: list[str], seed: int, folder: Path) -> dict[str, tuple[float, float, float]]:
@@ -53,9 +53,11 @@ def main() -> None:
                 true = truth[constant]
                 errors.setdefault(constant, []).append(abs(value / true - 1))
                 covered.setdefault(constant, []).append(low <= true <= high)
+                apart, seconds = 100 * (value / true - 1), time.process_time() - started
+                said = "covered" if covered[constant][-1] else "MISSED"
                 print(
-                    f"seed {seed:3}  {constant} {value:.6g} in [{low:.6g}, {high:.6g}], {100 * (value / true - 1):+.3f}%, "
-                    f"{'covered' if covered[constant][-1] else 'MISSED'}, {time.process_time() - started:.1f} CPU s",
+                    f"seed {seed:3}  {constant} {value:.6g} in [{low:.6g}, {high:.6g}], {apart:+.3f}%, {said}, "
+                    f"{seconds:.1f} CPU s",
                     flush=True,
                 )
     for constant, sizes in errors.items():

@@ -70,7 +70,7 @@ def test_one_network_has_all_solutions_and_a_start_for_each(
     each = [group["u_relative_l2"] for group in found["groups"].values()]
     assert list(found["groups"]) == ["diffusivity=0.02", "diffusivity=0.1", "diffusivity=0.2"]
     assert found["all"]["u_worst_relative_l2"] == max(each)
-    assert max(each) < 3e-3  # REACHED
+    assert max(each) < 1e-3  # 1.2e-4 was reached
     assert found["all"]["prediction_seconds"] > 0
     assert len(list(run.predictions("any").parent.glob("*.safetensors"))) == 3
     assert main(["report", str(run.path)]) == 0

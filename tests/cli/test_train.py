@@ -75,7 +75,7 @@ def test_the_printed_configuration_is_an_experiment(line: Path, capsys: pytest.C
         (["lime"], "there is no experiment `lime`; did you mean `line`?"),
         (["absent.yaml"], "absent.yaml: no such file"),
         (["line", "other"], "takes one experiment, but `other` came besides `line`"),
-        (["line", "--domain=lines"], "`domain` must be one of materials, weather, pde, line, but is 'lines'"),
+        (["line", "--domain=lines"], "`domain` must be one of materials, weather, pde, pinn, line, but is 'lines'"),
         (["--resume", "runs/none"], "there is no run at runs/none"),
         (["--resume", "runs/none", "line"], "leave out `line`"),
         (["--resume", "runs/none", "--slope=3"], "leave out `--slope=3`"),

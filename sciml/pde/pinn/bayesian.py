@@ -34,14 +34,13 @@ _FIRST = 3
 _RESTARTS, _RAW = 4, 64
 
 
-def minimise(function: Callable[[list[float]], float], low: list[float], high: list[float], trials: int, seed: int) -> list[float]:
+def minimise(
+    function: Callable[[list[float]], float], low: list[float], high: list[float], trials: int, seed: int
+) -> list[float]:
     """Where a function of k numbers was least, of as many trials as are given.
 
     Raises:
         UserError: botorch is not installed.
-
-    >>> [round(x) for x in minimise(lambda x: (x[0] - 2) ** 2, [-10.0], [10.0], 9, seed=0)]
-    [2]
     """
     try:
         from botorch.acquisition import LogExpectedImprovement
@@ -55,7 +54,9 @@ def minimise(function: Callable[[list[float]], float], low: list[float], high: l
         ) from missing
     ends = torch.tensor([low, high], dtype=torch.float64)
     unit = torch.stack([torch.zeros(len(low)), torch.ones(len(low))]).double()
-    places = torch.quasirandom.SobolEngine(len(low), scramble=True, seed=seed).draw(min(trials, _FIRST * len(low))).double()
+    places = (
+        torch.quasirandom.SobolEngine(len(low), scramble=True, seed=seed).draw(min(trials, _FIRST * len(low))).double()
+    )
     values = [function((ends[0] + place * (ends[1] - ends[0])).tolist()) for place in places]
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         # of its own means to better a fit that did not converge at once

@@ -169,7 +169,8 @@ class EquationConfig:
             bare = [name for name, unknown in self.unknowns.items() if unknown.low is None or unknown.high is None]
             if bare or not self.unknowns:
                 raise UserError(
-                    f"`equation.search` needs `low` and `high` of each unknown, but {', '.join(bare) or 'none is there'}."
+                    "`equation.search` needs `low` and `high` of each unknown, but "
+                    f"{'those of ' + ', '.join(bare) + ' are not given' if bare else 'there is none'}."
                 )
         for name in self.unknowns:
             if name in self.constants:
@@ -357,7 +358,7 @@ class PinnExperiment:
 
     Attributes:
         start_from: a run or checkpoint whose weights are where training begins: of the same network, or of one that
-            has some of the equation's constants as parameters.
+            has some of the equation's constants as parameters. There is no curriculum then.
     """
 
     space: DomainConfig

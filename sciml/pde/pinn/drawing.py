@@ -59,7 +59,7 @@ def profile_errors(
 ) -> Svg:
     """Sizes of errors along a coordinate, on a logarithmic axis unless all are zero."""
     sizes = np.abs(errors)
-    largest = float(sizes.max())
+    largest = float(np.nanmax(sizes))
     floor = _SMALLEST_ERROR * largest
 
     def paint(axes: Axes) -> None:
@@ -83,6 +83,7 @@ def _finish(axes: Axes, title: str, axis: str, label: str) -> None:
 
 def _ranges(names: Sequence[str], values: Float[np.ndarray, "l n"]) -> str:
     return "; ".join(
-        f"{name or 'network'} from {line.min():.3g} to {line.max():.3g}"
+        f"{name or 'network'} from {np.nanmin(line):.3g} to {np.nanmax(line):.3g}"
         for name, line in zip(names, values, strict=True)
+        if np.isfinite(line).any()  # outside of a shape there is none
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +23,25 @@ from sciml.core.errors import UserError
 from sciml.core.runs import Run, write_json
 from sciml.pde.pinn.comparison import (
     RELATIVE_L2,
-    Case,
-    Reference,
     conventional,
-    coordinates_of,
-    evaluation_grid,
     fields_on,
-    find_reference,
     overall,
     residual_norms,
     score_unit,
     scores_by_case,
-    true_constants,
 )
 from sciml.pde.pinn.config import PinnExperiment
 from sciml.pde.pinn.network import PinnNetwork
 from sciml.pde.pinn.observations import Observations, read_observations
 from sciml.pde.pinn.predicting import predict_table
+from sciml.pde.pinn.reference import (
+    Case,
+    Reference,
+    coordinates_of,
+    evaluation_grid,
+    find_reference,
+    true_constants,
+)
 from sciml.pde.pinn.solvers import find_solver
 from sciml.pde.pinn.starting import DOMAIN, start_from
 from sciml.pde.pinn.terms import EQUATION, contradictions
@@ -75,6 +77,7 @@ def build(config: PinnExperiment) -> Problem:
     network = PinnNetwork(config)
     if config.start_from is not None:
         start_from(config, network)
+        config = replace(config, curriculum={})  # which would lead away from the start
     observations = _observations(config)
     if config.equation.unknowns and observations is None:
         raise UserError("`equation.unknowns` needs `observations` that they can be found from.")
@@ -155,8 +158,6 @@ def evaluate(run: Run, data: Path | None) -> dict[str, Any]:
     """
     config = config_of(run)
     if data is not None:
-        from dataclasses import replace
-
         from sciml.pde.pinn.config import ReferenceConfig
 
         config = replace(config, reference=ReferenceConfig(file=data))

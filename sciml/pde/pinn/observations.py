@@ -95,9 +95,7 @@ def read_observations(config: ObservationsConfig, space: DomainConfig, seed: int
     )
 
 
-def _units(
-    known: Mapping[str, float], values: np.ndarray, observed: Sequence[str]
-) -> tuple[np.ndarray, float | None]:
+def _units(known: Mapping[str, float], values: np.ndarray, observed: Sequence[str]) -> tuple[np.ndarray, float | None]:
     """In which misfits are measured, [k], and the noise in them.
 
     Raises:

@@ -53,7 +53,7 @@ def _maps_of(
     found, label = solution.field(name)[index], with_unit_of(name, space.unit(name))
     reference = solution.reference_of(name)
     shown = found if reference is None else reference[index]
-    low, high = float(shown.min()), float(shown.max())
+    low, high = float(np.nanmin(shown)), float(np.nanmax(shown))
     limits = (low, high if high > low else low + 1)
     figures = [(_map(solution, space, found, f"{name}, network", label, limits), "The trained network.")]
     if reference is not None:
@@ -66,7 +66,7 @@ def _maps_of(
 
 
 def _largest(apart: Float[np.ndarray, "*grid"]) -> str:
-    return format_power(float(np.abs(apart).max()))
+    return format_power(float(np.nanmax(np.abs(apart))))
 
 
 def _map(

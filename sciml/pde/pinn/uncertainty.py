@@ -41,6 +41,8 @@ def intervals(config: PinnExperiment, network: PinnNetwork, observations: Observ
     """Of the unknown constants, by name; empty for networks without jets and for several windows of time.
 
     The noise of an observation is what the experiment says, or the root mean square of what is left of the misfit.
+    What training has left undone, and what the network cannot be, is not in them: they are for observations whose noise
+    is larger than both.
     """
     if config.windows > 1 or not network.unknowns:
         return {}

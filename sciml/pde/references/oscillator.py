@@ -33,13 +33,14 @@ def oscillator(
     """
     check_positive(mass=mass, damping=damping, stiffness=stiffness, tolerance=tolerance)
 
-    def force(time: Float[np.ndarray, " *t"]) -> Float[np.ndarray, " *t"]:
-        return np.sum([size * np.sin(rate * time + phase) for size, rate, phase in _FORCES], axis=0)
-
     def change(time: float, state: Float[np.ndarray, " 2"]) -> list[float]:
-        y, speed = state
-        return [speed, (float(force(np.array(time))) - damping * speed - stiffness * y) / mass]
+        y, speed = state.tolist()
+        return [speed, (_force(np.array([time]))[0] - damping * speed - stiffness * y) / mass]
 
     span, start = (0.0, float(t[-1])), [_START_M, 0.0]
     found = solve_ivp(change, span, start, "DOP853", t, rtol=tolerance, atol=tolerance * _START_M)
-    return np.stack([found.y[0], force(t)], axis=1)
+    return np.stack([found.y[0], _force(t)], axis=1)
+
+
+def _force(t: Float[np.ndarray, " t"]) -> Float[np.ndarray, " t"]:
+    return np.sum([size * np.sin(rate * t + phase) for size, rate, phase in _FORCES], axis=0)

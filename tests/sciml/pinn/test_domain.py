@@ -67,6 +67,7 @@ def test_boundaries_close_and_enclose_their_content(name: str) -> None:
     assert flux.mean() == pytest.approx(domain.n_dims * content / measure, abs=allowed)
     assert normals.mean(dim=0).abs().max() <= 5 / n**0.5
     assert not domain.space.inside(points + 1e-6 * normals).any() and domain.space.inside(points - 1e-6 * normals).all()
+    torch.testing.assert_close(domain.normals(points), normals, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", GEOMETRIES)

@@ -166,6 +166,16 @@ def test_kovasznays_flow_solves_the_steady_equations() -> None:
     torch.testing.assert_close(bent[:, 2], 0.2 * x[:, 0])
 
 
+def test_the_stream_function_has_the_momentum_of_its_velocities() -> None:
+    x = _points((0, 1), (0, 1)).requires_grad_()
+    psi = torch.sin(2 * x[:, 0] + x[:, 1] ** 2) + x[:, 0] ** 3 * x[:, 1]
+    p = torch.cos(x[:, 0] * x[:, 1])
+    of_psi = gradient(psi, x)
+    expected = flow.navier_stokes_steady(x, torch.stack([of_psi[:, 1], -of_psi[:, 0], p], dim=1), 0.3)
+    torch.testing.assert_close(expected[:, 2], torch.zeros_like(p), rtol=0, atol=1e-12)
+    torch.testing.assert_close(flow.navier_stokes_stream(x, torch.stack([psi, p], dim=1), 0.3), expected[:, :2])
+
+
 # -------------------------------------------------------------------------------------------------------------- bubbles
 
 WATER = {"ambient_pressure_pa": 101325.0, "density_kg_m3": 998.0}
@@ -223,6 +233,14 @@ def test_a_wall_of_constant_speed_radiates_as_keller_and_miksis_say() -> None:
     found = bubbles.keller_miksis(t, v * t, bubble, lambda t: constant + 1e8 * t ** -(1 + c / v), c)
     # pressures of 1e8 Pa cancel, in units of 1e5 Pa
     torch.testing.assert_close(found, torch.zeros_like(found), rtol=0, atol=1e-9)
+
+
+def test_a_collapse_without_units_is_that_of_a_bubble_of_ones() -> None:
+    t = _points((0, 1)).requires_grad_()
+    radius = 1 - 0.3 * t**2 + 0.1 * torch.sin(t)
+    one = bubbles.Bubble(1.0, 1.0, 1.0, 0.2, 0.3, polytropic_exponent=1.3, gas_pressure_pa=0.4)
+    expected = bubbles.rayleigh_plesset(t, radius, one, torch.ones_like)
+    torch.testing.assert_close(bubbles.bubble_collapse(t, radius, 0.4, 1.3, 0.2, 0.3), expected)
 
 
 def test_a_bubble_of_impossible_numbers_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""Intervals against Cramer and Rao's bound, which they meet where the equation and its conditions leave nothing else."""
+"""Intervals against Cramer and Rao's bound, which they meet where the conditions leave nothing else to be found."""
 
 from __future__ import annotations
 
@@ -94,7 +94,9 @@ def test_misfits_are_in_units_of_spread_or_of_noise(heat: Heat, tmp_path: Path):
     (term,) = plain.terms(space.low, space.high)
     u = torch.ones(50, 2, dtype=torch.float64)
     assert term.targets is not None
-    np.testing.assert_allclose((term.equation(term.points, u, {}) - term.targets).numpy(), (1 - values[:, [3, 2]]) / spread)
+    np.testing.assert_allclose(
+        (term.equation(term.points, u, {}) - term.targets).numpy(), (1 - values[:, [3, 2]]) / spread
+    )
 
     noise = {"u": 0.3, "v": 0.001}
     known = read_observations(ObservationsConfig(file, noise=noise), space, 0)
