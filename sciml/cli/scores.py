@@ -26,6 +26,7 @@ _UNITS = {
 # of scores whose units come with them: how a name ends -> how that is written
 _ENDINGS = {
     "_relative_l2": " relative L2 error",
+    "_relative_error": " relative error",
     "_largest_error": " largest error",
     "_rms": " residual RMS",
     "_drift": " relative drift",
@@ -47,7 +48,7 @@ def print_scores(scores: Mapping[str, Any], title: str) -> None:
     console = Console()
     for split, parts in scores.get("splits", scores).items():
         if parts.get("units"):
-            console.print(_plain_table(f"{title}, {split}", parts["all"], parts["units"]))
+            console.print(_table_with_units(f"{title}, {split}", parts))
             continue
         groups = parts.get("groups", {}) if len(parts.get("groups", {})) > 1 else {}
         table = _table(f"{title}, {split} split", parts, groups)
@@ -76,23 +77,30 @@ def _table(title: str, parts: Mapping[str, Any], groups: Mapping[str, Any]) -> T
     return table
 
 
-def _plain_table(title: str, values: Mapping[str, float], units: Mapping[str, str]) -> Table:
+def _table_with_units(title: str, parts: Mapping[str, Any]) -> Table:
     from rich.table import Table
 
+    groups, intervals = parts.get("groups", {}), parts.get("intervals", {})
     table = Table(title=title, title_justify="left")
     table.add_column("score", no_wrap=True)
-    table.add_column("value", justify="right", style="bold", no_wrap=True)
+    table.add_column("worst" if groups else "value", justify="right", style="bold", no_wrap=True)
+    for group in groups:
+        table.add_column(group, justify="right", no_wrap=True)
+    if intervals:
+        table.add_column("95 % interval", no_wrap=True)
     table.add_column("unit", no_wrap=True)
-    for score, unit in units.items():
+    for score, unit in parts["units"].items():
         ending = next((ending for ending in _ENDINGS if score.endswith(ending)), "")
         name = score.removesuffix(ending).replace("_", " ") + _ENDINGS.get(ending, "")
         # a constant that was found has a name of its own, and six digits
-        value = values.get(score)
-        shown = _number(value) if ending or value is None else f"{value:.6g}"
-        table.add_row(name, shown, unit if unit != "1" else "")
+        digits = 3 if ending else 6
+        cells = [_number(column.get(score), digits) for column in (parts["all"], *groups.values())]
+        if intervals:
+            cells.append(" to ".join(_number(end, digits) for end in intervals.get(score, ())))
+        table.add_row(name, *cells, unit if unit != "1" else "")
     return table
 
 
-def _number(value: float | None) -> str:
+def _number(value: float | None, digits: int = 3) -> str:
     """Three digits that count, as nobody compares more."""
-    return "-" if value is None else f"{value:#.3g}".rstrip(".")
+    return "-" if value is None else f"{value:#.{digits}g}".rstrip(".")

@@ -27,7 +27,7 @@ class Box:
         logarithmic: whether a coordinate goes by its logarithm, for each coordinate; empty for none.
 
     Raises:
-        UserError: bounds that are not finite, not in order, of different numbers, or not positive on a logarithmic axis.
+        UserError: bounds that are not finite, not in order, of different numbers, or not positive where logarithmic.
     """
 
     low: tuple[float, ...]

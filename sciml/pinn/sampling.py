@@ -40,9 +40,8 @@ def sobol_points(box: Box, n: int, generator: Generator) -> Float[Tensor, "n d"]
     if n < 1:
         raise UserError(f"A point set needs at least one point, but {n} are asked for.")
     seed = int(torch.randint(2**31, (1,), generator=generator))
-    low, high = (torch.tensor(bound, dtype=torch.float64) for bound in (box.low, box.high))
     engine = torch.quasirandom.SobolEngine(box.n_dims, scramble=True, seed=seed)
-    return low + (high - low) * engine.draw(n, dtype=torch.float64)
+    return box.places(engine.draw(n, dtype=torch.float64))
 
 
 def latin_points(box: Box, n: int, generator: Generator) -> Float[Tensor, "n d"]:

@@ -84,18 +84,19 @@ class Region:
         """
         held = self.space.box(*box)
         names, found, drawn = list(self.space.axes), [], 0
-        while not found or (sum(map(len, found)) < n and n > 1):
-            if drawn >= TRIES:
+        batch = max(2 * n, 1000) if self.domain is not None else n
+        while sum(map(len, found)) < n:
+            if drawn >= TRIES and not found:
                 raise UserError(
                     f"The condition `{name}` is for {places}, which is nowhere inside of `space.shape`. On its "
                     "boundary a condition has `boundary`."
                 )
-            x = held.places(torch.rand(n, len(names), dtype=torch.float64, generator=generator))
+            x = held.places(torch.rand(batch, len(names), dtype=torch.float64, generator=generator))
             for axis, place in places.items():
                 x[:, names.index(axis)] = place
             kept = x[self.inside(x)]
             found += [kept] if len(kept) else []
-            drawn += n
+            drawn += batch
         return torch.cat(found)[:n]
 
     def boundary(self, part: PartConfig, n: int, generator: Generator, name: str, box: DomainBounds) -> Tensor:

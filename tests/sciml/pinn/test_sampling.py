@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 from sciml.core.errors import UserError
 from sciml.pinn.constraints import largest_contradiction
 from sciml.pinn.embeddings import Box
-from sciml.pinn.sampling import by_residual, latin_points, retain_and_release, uniform_points
+from sciml.pinn.sampling import by_residual, latin_points, retain_and_release, sobol_points, uniform_points
 from sciml.pinn.weighting import (
     causal_point_weights,
     causal_weights,
@@ -25,7 +25,7 @@ def _generator() -> Generator:
     return Generator().manual_seed(3)
 
 
-@pytest.mark.parametrize("draw", [uniform_points, latin_points])
+@pytest.mark.parametrize("draw", [uniform_points, latin_points, sobol_points])
 def test_points_fill_the_box_and_come_again_with_the_generator(draw) -> None:
     points = draw(BOX, 4000, _generator())
     assert points.dtype == torch.float64 and points.shape == (4000, 2)
