@@ -12,9 +12,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sciml.core.architectures import architecture_of
-from sciml.pde.pinn.config import DomainConfig, PinnExperiment
+from sciml.pde.pinn.config import PinnExperiment
 from sciml.pde.pinn.places import OfPlace, columns, of_place, parse_derivative, parts_of_formulas
 from sciml.pde.pinn.regions import Region
+from sciml.pde.pinn.space import DomainConfig
 from sciml.pinn.constraints import HardConstraint
 from sciml.pinn.derivatives import derivative
 from sciml.pinn.embeddings import Box

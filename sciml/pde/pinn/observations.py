@@ -18,7 +18,8 @@ from torch import Tensor
 from sciml.core.catalogue import find_data_file, user_path
 from sciml.core.errors import UserError
 from sciml.core.units import conversion_factor
-from sciml.pde.pinn.config import DomainConfig, ObservationsConfig
+from sciml.pde.pinn.config import ObservationsConfig
+from sciml.pde.pinn.space import DomainConfig
 from sciml.pinn.system import Term
 
 OBSERVATIONS = "observations"

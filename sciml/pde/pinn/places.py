@@ -15,7 +15,8 @@ from torch import Tensor
 
 from sciml.core.errors import UserError
 from sciml.core.formulas import evaluate_formula
-from sciml.pde.pinn.config import DomainConfig, PinnExperiment
+from sciml.pde.pinn.config import PinnExperiment
+from sciml.pde.pinn.space import DomainConfig
 
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sin": torch.sin,

@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from sciml.core.errors import UserError
-from sciml.pde.pinn.config import DomainConfig
+from sciml.pde.pinn.space import DomainConfig
 from sciml.pinn.domain import TRIES, Domain, PartConfig
 from sciml.pinn.sampling import sobol_points
 

@@ -9,10 +9,10 @@ from jaxtyping import Float
 
 from sciml.core.report import Block, Figures, Heading, Paragraph, Section, Svg, format_power
 from sciml.pde.drawing import field_map
-from sciml.pde.pinn.config import DomainConfig
 from sciml.pde.pinn.drawing import profile_errors, profiles
 from sciml.pde.pinn.report_data import Evidence, Solution
 from sciml.pde.pinn.report_words import shown_unit, with_unit_of
+from sciml.pde.pinn.space import DomainConfig
 
 # slices and lines of a solution that are drawn
 _SLICES, _LINES = 3, 4

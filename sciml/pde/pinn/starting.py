@@ -18,9 +18,10 @@ from sciml.core.architectures import architecture_of
 from sciml.core.checkpoint import load_checkpoint, load_weights, network_tensors
 from sciml.core.errors import UserError
 from sciml.core.trained import find_weights
-from sciml.pde.pinn.config import DomainConfig, PinnExperiment
+from sciml.pde.pinn.config import PinnExperiment
 from sciml.pde.pinn.network import PinnNetwork
 from sciml.pde.pinn.places import constant
+from sciml.pde.pinn.space import DomainConfig
 from sciml.pinn.networks import NETWORKS
 
 logger = logging.getLogger(__name__)

@@ -15,10 +15,11 @@ from torch import Generator, Tensor
 
 from sciml.core.catalogue import suggest
 from sciml.core.errors import UserError
-from sciml.pde.pinn.config import ConditionConfig, DomainConfig, PinnExperiment
+from sciml.pde.pinn.config import ConditionConfig, PinnExperiment
 from sciml.pde.pinn.network import exact_conditions
 from sciml.pde.pinn.places import OfPlace, columns, constant, of_place, parse_derivative, parts_of_formulas
 from sciml.pde.pinn.regions import Region
+from sciml.pde.pinn.space import DomainConfig
 from sciml.pinn.derivatives import derivative, gradient, last_columns
 from sciml.pinn.equations.library import find_equation, parameters_of
 from sciml.pinn.system import Equation
