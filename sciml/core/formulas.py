@@ -56,6 +56,8 @@ def evaluate_formula(
             case ast.Name(id=name):
                 hint = suggest(name, names) or f"there are {', '.join(names)}."
                 raise UserError(f"`{key}`, {text!r}: there is no `{name}`; {hint}")
+            case ast.BinOp(left=left, op=ast.Pow(), right=right) if (power := _literal(right)) is not None:
+                return value(left) ** power  # as a plain number, since the slope by an exponent may be none
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
                 return _OPERATORS[type(op)](value(left), value(right))
             case ast.UnaryOp(op=ast.USub(), operand=operand):
@@ -74,3 +76,16 @@ def evaluate_formula(
     except (SyntaxError, ValueError) as error:
         raise UserError(f"`{key}`, {text!r}, is not a formula: {error}.") from error
     return value(tree.body)
+
+
+def _literal(node: ast.expr) -> float | None:
+    """A number that stands in a formula, also with a minus."""
+    match node:
+        case ast.Constant(value=bool()):
+            return None
+        case ast.Constant(value=int() | float() as number):
+            return float(number)
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
+            return -float(number)
+        case _:
+            return None

@@ -165,7 +165,11 @@ def field_route(
                 raise
             found.append((residual.detach(), slope))
     same = all(
-        first.shape == second.shape and torch.allclose(first, second, rtol=_SAME, atol=_SAME * float(first.abs().max()))
+        first.shape == second.shape and torch.allclose(first, second, rtol=_SAME, atol=_bound(first), equal_nan=True)
         for first, second in zip(*found, strict=True)
     )
     return looked_up if same else differentiated
+
+
+def _bound(values: Tensor) -> float:
+    return _SAME * float(values.nan_to_num(0.0, 0.0, 0.0).abs().max())

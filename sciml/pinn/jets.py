@@ -25,6 +25,8 @@ from torch import Tensor
 MultiIndex: TypeAlias = tuple[int, ...]
 # highest total order of a derivative; the equations of the library go to four
 MAX_ORDER = 4
+# of the random jets by which it is found what an equation uses; None for positive ones
+_TRIED_SIZES = (None, 1.0, 5.0, 100.0)
 
 
 @dataclass(frozen=True)
@@ -222,13 +224,17 @@ def find_indices(equation: Callable[[Tensor, Tensor], Tensor], x: Float[Tensor, 
     d = x.shape[1]
     every = Indices.with_lower([i for i in itertools.product(range(MAX_ORDER + 1), repeat=d) if sum(i) <= MAX_ORDER], d)
     generator = torch.Generator().manual_seed(0)
-    jet = 0.5 + torch.rand(len(x), len(every), fields, generator=generator, dtype=x.dtype).to(x.device)
-    with torch.enable_grad():
-        jet.requires_grad_()
-        place = x.detach().clone().requires_grad_()
-        residual = equation(place, taylor_field(every, jet, place))
-        (slope,) = torch.autograd.grad(residual.square().sum(), jet, materialize_grads=True)
-    used = slope.abs().amax(dim=(0, 2)) > 0
+    shape = len(x), len(every), fields
+    used = torch.zeros(len(every), dtype=torch.bool, device=x.device)
+    for size in _TRIED_SIZES:  # positive numbers first, of which a root or a logarithm can be taken
+        drawn = torch.randn(shape, generator=generator, dtype=x.dtype).to(x.device)
+        jet = drawn.abs() + 0.5 if size is None else size * drawn
+        with torch.enable_grad():
+            jet.requires_grad_()
+            place = x.detach().clone().requires_grad_()
+            residual = equation(place, taylor_field(every, jet, place))
+            (slope,) = torch.autograd.grad(residual.square().sum(), jet, materialize_grads=True)
+        used |= slope.nan_to_num(0.0).abs().amax(dim=(0, 2)) > 0
     return Indices.with_lower([index for index, is_used in zip(every.all, used.tolist(), strict=True) if is_used], d)
 
 

@@ -92,6 +92,10 @@ def by_residual(
     # a draw from each n-th part of the chances along a curve that fills space: every region gets its share to within
     # a point, where independent draws would leave the noise of their number in the loss
     order = _along_curve(candidates, generator)
+    certain = order[chances[order] >= 1]
+    order, n = order[chances[order] < 1], n - len(certain)
+    if not n:
+        return candidates[certain]
     ends = torch.cumsum(chances[order], 0)
     ticks = torch.arange(n, dtype=torch.float64) + torch.rand(n, dtype=torch.float64, generator=generator)
     chosen = torch.searchsorted(ends * (n / ends[-1]), ticks)
@@ -99,7 +103,7 @@ def by_residual(
     places = torch.arange(n)
     chosen = torch.cummax(chosen - places, 0).values + places
     chosen = torch.minimum(chosen, len(order) - n + places)
-    return candidates[order[chosen]]
+    return candidates[torch.cat([certain, order[chosen]])]
 
 
 def _chances(density: Float[Tensor, " c"], n: int) -> Float[Tensor, " c"]:

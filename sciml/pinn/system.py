@@ -110,6 +110,10 @@ class JetSystem:
         self._routes: dict[str, tuple[Indices, Route]] = {}
         self.set_terms(terms)
 
+    def forget(self) -> None:
+        """Derivatives that the equations use are sought anew for the next terms, as for constants that have changed."""
+        self._routes.clear()
+
     def set_terms(self, terms: Sequence[Term]) -> None:
         """Takes other points or weights; the derivatives that the equations use stay known by the terms' names."""
         self.terms = list(terms)
@@ -208,7 +212,8 @@ class JetSystem:
         n, f = len(term.points), self.network.n_fields
         if term.name not in self._routes:
             probes = term.points[:_PROBES]
-            constants = {name: constant.detach().expand(len(probes)) for name, constant in self.constants.items()}
+            # not where they are, which may be zero, where a derivative that they multiply would not be seen
+            constants = {name: constant.detach() + _elsewhere(len(probes)) for name, constant in self.constants.items()}
 
             def trial(x: Tensor, u: Tensor) -> Tensor:
                 return check_residuals(term.equation(x, u, constants), x, term.name)
@@ -270,6 +275,10 @@ class JetSystem:
 
     def _to_network(self, part: _Part, to_jet: Tensor) -> Tensor:
         return multiply_transposed(part.indices, part.distance, to_jet)
+
+
+def _elsewhere(n: int) -> Tensor:
+    return 0.5 + torch.rand(n, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
 
 def not_finite(terms: Sequence[Term], residual_sizes: Callable[[str], Tensor]) -> UserError:

@@ -289,6 +289,8 @@ def many(x, u): return torch.cat([u, u])
 def fails(x, u): return u[:, 3:4].item()
 def fine(x, u, rate): return u - rate[:, None]
 value = 3
+from sciml.pinn.derivatives import derivative
+def sixth(x, u): return derivative(u[:, 0], x, 0, 0, 0, 0, 0, 0)[:, None]
 """
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "unknown equation": ({"equation": {"name": "heet"}}, "no equation `heet`; did you mean `heat`?"),
@@ -342,6 +344,22 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "windows of no time": ({"space": {"time": None}, "windows": 2}, "`windows` cuts the time"),
     "architecture": ({"model": {"architecture": "mpl"}}, "did you mean `mlp`?"),
     "no unit": ({"space": {"units": {"w": "m"}}}, "`space.units`: there is no `w`"),
+    "a term's name": (
+        {"conditions": {"equation": {"at": {"x": 0}, "values": {"u": 0}}}},
+        "`conditions.equation`: this name is taken",
+    ),
+    "solver of one coordinate": (
+        {"reference": {"formula": None, "solver": "oscillator"}},
+        "`reference.solver: oscillator` needs 1 coordinates, but `space` has 2",
+    ),
+    "solver without its constant": (
+        {"reference": {"formula": None, "solver": "burgers"}},
+        "`reference.constants` needs viscosity for the solver burgers",
+    ),
+    "order": (
+        {"equation": {"name": "mine:sixth", "constants": None}},
+        "levenberg-marquardt needs derivatives up to order 4",
+    ),
     "no solver": ({"reference": {"formula": None, "solver": "burgrs"}}, "did you mean `burgers`?"),
     "unknowns": (
         {"equation": {"constants": None, "unknowns": {"diffusivity": {"start": 1.0}}}},

@@ -155,6 +155,8 @@ def drifts(
         for coordinate in reversed(list(config.space.coordinates)[:-1]):
             axis = list(config.space.coordinates).index(coordinate)
             integral, size = (np.trapezoid(part, grid[coordinate], axis=axis) for part in (integral, size))
+        if not size[0]:  # there is nothing that could be conserved
+            continue
         scale = abs(integral[0]) if abs(integral[0]) > 1e-6 * size[0] else size[0]
         found[f"{name}_drift"] = float(np.abs(integral - integral[0]).max() / scale)
     return found

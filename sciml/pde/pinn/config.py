@@ -291,6 +291,8 @@ class PinnExperiment:
             raise UserError("`windows` cuts the time into parts, but `space.time` names none.")
         if (self.weights.causal or self.weights.decay) and self.space.time is None:
             raise UserError("`weights.causal` and `weights.decay` follow the time, but `space.time` names none.")
+        for name in {"equation", "observations", "loss"} & set(self.conditions):
+            raise UserError(f"`conditions.{name}`: this name is taken by another term of the loss; choose another one.")
         for name in self.curriculum:
             constant = self.equation.constants.get(name)
             if not isinstance(constant, (int, float, str)):

@@ -37,12 +37,12 @@ from sciml.pde.pinn.predicting import predict_table
 from sciml.pde.pinn.reference import (
     Case,
     Reference,
+    check_solver,
     coordinates_of,
     evaluation_grid,
     find_reference,
     true_constants,
 )
-from sciml.pde.pinn.solvers import find_solver
 from sciml.pde.pinn.starting import DOMAIN, start_from
 from sciml.pde.pinn.terms import EQUATION, contradictions
 from sciml.pde.pinn.training import Epochs, PinnTraining
@@ -81,8 +81,7 @@ def build(config: PinnExperiment) -> Problem:
     observations = _observations(config)
     if config.equation.unknowns and observations is None:
         raise UserError("`equation.unknowns` needs `observations` that they can be found from.")
-    if config.reference is not None and config.reference.solver is not None:
-        find_solver(config.reference.solver)  # a mistake shows now and not after the training
+    check_solver(config)  # a mistake shows now and not after the training
     for words in contradictions(config):
         logger.warning("%s Training will settle between the two.", words)
     training = PinnTraining(config, network, observations)

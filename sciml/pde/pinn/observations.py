@@ -49,7 +49,8 @@ class Observations:
 
     def terms(self, low: Sequence[float], high: Sequence[float]) -> list[Term]:
         """The misfit of those between low and high; none where there are none."""
-        inside = ((self.points >= torch.tensor(low)) & (self.points <= torch.tensor(high))).all(dim=1)
+        ends = torch.tensor([low, high], dtype=torch.float64)
+        inside = ((self.points >= ends[0]) & (self.points <= ends[1])).all(dim=1)
         if not inside.any():
             return []
         x = self.points[inside]
@@ -123,7 +124,7 @@ def read_table(path: Path, space: DomainConfig, needed: Sequence[str]) -> tuple[
         UserError: as `read_observations`.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             rows = [row for row in csv.reader(file) if row]
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read as a table: {error}.") from error

@@ -85,6 +85,21 @@ def coordinates_of(config: PinnExperiment, grid: Mapping[str, NDArray[np.float64
     return {name: grid[name] for name in config.space.coordinates}
 
 
+def check_solver(config: PinnExperiment) -> None:
+    """Refuses, with UserError, a solver of other coordinates, or one that lacks a constant."""
+    if config.reference is None or config.reference.solver is None:
+        return
+    name, solver = config.reference.solver, find_solver(config.reference.solver)
+    if len(config.space.coordinates) != solver.n_coordinates:
+        raise UserError(
+            f"`reference.solver: {name}` needs {solver.n_coordinates} coordinates, but `space` has "
+            f"{len(config.space.coordinates)}."
+        )
+    known = {**true_constants(config), **config.space.parameters}
+    if missing := [constant for constant in solver.needs if constant not in known]:
+        raise UserError(f"`reference.constants` needs {', '.join(missing)} for the solver {name}, a number each.")
+
+
 def find_reference(config: PinnExperiment) -> Reference | None:
     """What the experiment names; None where it names nothing.
 
@@ -102,7 +117,10 @@ def find_reference(config: PinnExperiment) -> Reference | None:
             true_constants(config),
             {**solver.best, **given.settings},
         )
-        found = [solver.solve(lines, {**constants, **case.parameters}, setting) for case in cases(config, grid)]
+        try:
+            found = [solver.solve(lines, {**constants, **case.parameters}, setting) for case in cases(config, grid)]
+        except TypeError as error:
+            raise UserError(f"`reference.settings` do not fit the solver {given.solver}: {error}.") from error
         values = np.stack(found).reshape(*map(len, grid.values()), -1)
         return Reference(grid, values, _fields_of(solver, config, values.shape[-1]), solver.method)
     if given.formula:
@@ -157,6 +175,8 @@ def _from_file(config: PinnExperiment) -> Reference:
             ordered = data[names].transpose(*space.axes)
             grid = {name: np.array(data[name], np.float64) for name in space.axes}
             values = np.stack([np.asarray(ordered[name], np.float64) for name in names], axis=-1)
+    except UserError:
+        raise
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as a reference: {error}.") from error
     return Reference(grid, values, tuple(names), path.name)

@@ -44,6 +44,8 @@ class Solver:
         settings: from the cheapest on, for the time that an accuracy takes.
         method: in words.
         fields: names of what it gives; none for an equation's fields in their order.
+        n_coordinates: that it takes.
+        needs: constants that it cannot do without.
     """
 
     solve: Solve
@@ -51,6 +53,8 @@ class Solver:
     settings: Sequence[Mapping[str, Any]]
     method: str
     fields: Sequence[str] = ()
+    n_coordinates: int = 2
+    needs: Sequence[str] = ()
 
 
 def _history(function: Callable[..., NDArray[np.float64]], names: Sequence[str]) -> Solve:
@@ -137,6 +141,7 @@ SOLVERS: dict[str, Solver] = {
         {},
         _steps((256, 0.01), (256, 0.005), (512, 0.005), (512, 0.0025), (1024, 0.0025), (1024, 0.001), (2048, 0.0005)),
         f"{_SPECTRAL}, against the transform of Cole and Hopf",
+        needs=("viscosity",),
     ),
     "allen-cahn": Solver(
         _history(allen_cahn, ("diffusivity", "rate")),
@@ -163,7 +168,9 @@ SOLVERS: dict[str, Solver] = {
         _SPECTRAL,
     ),
     "advection": Solver(_history(exact.advection, ("speed",)), {}, [{}], "the exact solution"),
-    "bubble-collapse": Solver(_bubble, {}, [{}], "the Runge-Kutta method DOP853, as exactly as it can"),
+    "bubble-collapse": Solver(
+        _bubble, {}, [{}], "the Runge-Kutta method DOP853, as exactly as it can", n_coordinates=1, needs=("gas",)
+    ),
     "laplace-four-disks": Solver(
         _four_disks,
         {"degree": 96},
@@ -176,18 +183,23 @@ SOLVERS: dict[str, Solver] = {
         [{"points": points} for points in (17, 21, 25, 29, 33, 41, 49, 57, 65)],
         "Newton's method on Chebyshev points",
         ("u", "v"),
+        needs=("viscosity",),
     ),
     "oscillator": Solver(
         _oscillator,
         {},
         [{"tolerance": tolerance} for tolerance in (1e-2, 1e-3, 1e-4, 1e-6, 1e-8)],
         "Runge and Kutta's method of order 8",
+        n_coordinates=1,
+        needs=("mass", "damping", "stiffness"),
     ),
     "vortex-street": Solver(
         _vortex_street,
         {},
         [{"grid": grid, "step": step} for grid, step in ((32, 0.2), (48, 0.1), (64, 0.1), (96, 0.05), (128, 0.05))],
         _SPECTRAL,
+        n_coordinates=3,
+        needs=("viscosity",),
     ),
 }
 

@@ -22,6 +22,7 @@ from sciml.pde.pinn.observations import Observations
 from sciml.pde.pinn.regions import Region
 from sciml.pde.pinn.terms import EQUATION, EquationTerm, PointWeights, conditions
 from sciml.pinn.constraints import HardConstraint
+from sciml.pinn.jets import MAX_ORDER
 from sciml.pinn.least_squares import LevenbergMarquardt
 from sciml.pinn.nested import NestedSystem
 from sciml.pinn.networks import MLP
@@ -38,6 +39,8 @@ DAMPING = 1e-2
 LEVENBERG_MARQUARDT = "levenberg-marquardt"
 # points on which an equation is tried before the training
 _TRIED = 16
+# of residuals by jets and by nested differentiation, which round otherwise
+_SAME = 1e-6
 # of each term, to balance by, and how much of the balance before is kept
 _BALANCE_POINTS, _BALANCE_KEPT = 500, 0.9
 
@@ -85,6 +88,8 @@ class PinnTraining:
         self.system = self._make_system()
         self._refuse_optimizer()
         self._try_equation()
+        self._check_jets(self.region.points(_TRIED, Generator().manual_seed(config.train.seed)))
+        self.system.set_terms([])
 
     @property
     def steps_an_epoch(self) -> int:
@@ -188,7 +193,15 @@ class PinnTraining:
         points = self.region.points(_TRIED, Generator().manual_seed(self.config.train.seed))
         try:
             residuals(lambda x, u: self.equation(x, u, unknowns), self.network, points, EQUATION)
-        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        except (
+            ArithmeticError,
+            AssertionError,
+            AttributeError,
+            LookupError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ) as error:
             if isinstance(error, UserError):
                 raise
             raise UserError(
@@ -233,8 +246,11 @@ class PinnTraining:
         elif old is not None and sampling.method == "retain":
             inside = retain_and_release(old, self._sizes(old), inside)
         self.points = {EQUATION: inside, **fresh}
+        if self.config.curriculum and isinstance(self.system, JetSystem):
+            self.system.forget()  # a constant that was zero may be none now
+        if old is None:
+            self._check_jets(inside[:_TRIED])
         self.attention = torch.ones(n, dtype=torch.float64) if self.config.weights.attention else None
-        self.system.set_terms(self._terms())
         self.system.set_terms(self._balanced())
 
     def _terms(self, inside: Tensor | None = None) -> list[Term]:
@@ -299,6 +315,28 @@ class PinnTraining:
                 inside[:, -1], sizes, weights.slices, weights.causal, low[-1], high[-1]
             )
         self.system.weigh(EQUATION, count)
+
+    def _check_jets(self, points: Tensor) -> None:
+        """Takes nested differentiation where jets do not give the same, as for derivatives beyond their order.
+
+        UserError where the optimiser needs jets.
+        """
+        if not isinstance(self.system, JetSystem):
+            return
+        nested = NestedSystem(self._model(), self.network.unknowns, [])
+        terms = [Term(EQUATION, self.equation, points, torch.ones(len(points), dtype=torch.float64))]
+        found = []
+        for system in (self.system, nested):
+            system.set_terms(terms)
+            found.append(system.residual_sizes(EQUATION))
+        if torch.allclose(*found, rtol=_SAME, atol=_SAME * float(found[1].nan_to_num(0, 0, 0).max()), equal_nan=True):
+            return
+        if self.config.train.optimizer == LEVENBERG_MARQUARDT:
+            raise UserError(
+                f"levenberg-marquardt needs derivatives up to order {MAX_ORDER} that an equation always uses, but "
+                f"`{self.config.equation.name}` has others. Take ssbroyden, or write branches by `torch.where`."
+            )
+        self.system = nested
 
     def _sizes(self, points: Tensor) -> Tensor:
         """How large the equation's residual is, where it counts."""

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from scipy.linalg import cho_factor, cho_solve
 
 from sciml.pde.pinn.config import PinnExperiment
 from sciml.pde.pinn.network import PinnNetwork
@@ -24,8 +23,8 @@ from sciml.pinn.system import JetSystem
 NORMAL_95 = 1.959963984540054
 # of the equation: too few would leave a network with hundreds of numbers free between them
 _POINTS = 20_000
-# added to the diagonal, in units of its mean: directions that nothing determines do not matter to the constants
-_RIDGE = 1e-13
+# least curvature, in units of the largest: what is below is rounding, in directions that nothing determines
+_RIDGE = 1e-15
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,10 @@ def intervals(config: PinnExperiment, network: PinnNetwork, observations: Observ
     """
     if config.windows > 1 or not network.unknowns:
         return {}
-    training = PinnTraining(replace(config, sampling=replace(config.sampling, points=_POINTS)), network, observations)
+    # balanced weights would be other ones here
+    plain = replace(config.weights, balance="none", attention=False, causal=0.0)
+    denser = replace(config, weights=plain, sampling=replace(config.sampling, points=_POINTS))
+    training = PinnTraining(denser, network, observations)
     system = training.system
     if not isinstance(system, JetSystem):
         return {}
@@ -56,19 +58,18 @@ def intervals(config: PinnExperiment, network: PinnNetwork, observations: Observ
     if noise is None:
         noise = float(system.residual_sizes(OBSERVATIONS).square().mean().sqrt()) / math.sqrt(len(observations.fields))
     equations = system.normal_equations()
-    size = len(equations.matrix)
-    damped = equations.matrix + _RIDGE * np.trace(equations.matrix) / size * np.eye(size)
+    curvatures, directions = np.linalg.eigh(equations.matrix, UPLO="L")
     count = len(network.unknowns)
-    wanted = np.zeros((size, count))
-    wanted[-count:] = np.eye(count)
+    mine = directions[-count:] / np.sqrt(np.maximum(curvatures, _RIDGE * curvatures[-1]))
     # the loss has the mean of squared misfits times the weight, the posterior their sum over the variance
     scale = noise**2 * observations.weight / len(observations.points)
-    covariance = scale * cho_solve(cho_factor(damped, lower=True), wanted)[-count:]
+    covariance = scale * mine @ mine.T
     found = {}
     for place, (name, raw) in enumerate(network.unknowns.items()):
         middle, reach = float(raw.detach()), NORMAL_95 * math.sqrt(covariance[place, place])
         ends = [middle - reach, middle, middle + reach]
         if network.positive[name]:
             ends = torch.tensor(ends, dtype=torch.float64).exp().tolist()
-        found[name] = Interval(ends[1], ends[0], ends[2])
+        if math.isfinite(ends[2]):  # else nothing is known of it
+            found[name] = Interval(ends[1], ends[0], ends[2])
     return found

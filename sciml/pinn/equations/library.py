@@ -53,7 +53,7 @@ def find_equation(name: str) -> Equation:
     module, _, function = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, SyntaxError, ValueError) as error:
         raise UserError(
             f"The equation {name!r} cannot be had: {error}. Is the module's folder on PYTHONPATH?"
         ) from error

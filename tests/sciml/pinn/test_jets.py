@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sciml.pinn.derivatives import derivative
+from sciml.pinn.derivatives import derivative, gradient
 from sciml.pinn.equations.evolution import burgers, kuramoto_sivashinsky
 from sciml.pinn.equations.flow import navier_stokes
 from sciml.pinn.jets import (
@@ -100,3 +100,14 @@ def test_automatic_differentiation_of_a_taylor_field_finds_the_jet() -> None:
 def test_what_an_equation_uses_is_found(equation, dims, fields, indices) -> None:
     x = torch.rand(4, dims, dtype=torch.float64)
     assert set(find_indices(equation, x, fields).all) == indices
+
+
+def test_derivatives_that_only_some_numbers_need_are_found():
+    """Of an equation with a branch."""
+
+    def upwind(x: Tensor, u: Tensor) -> Tensor:
+        du = gradient(u[:, 0], x)
+        second = gradient(du[:, 0], x)[:, 0]
+        return (du[:, 1] + torch.relu(u[:, 0] - 2) * du[:, 0] + torch.relu(-u[:, 0]) * second)[:, None]
+
+    assert find_indices(upwind, torch.rand(8, 2, dtype=torch.float64), 1).all == ((0, 0), (0, 1), (1, 0), (2, 0))

@@ -163,3 +163,13 @@ def _terms(parameters: list[Tensor]) -> list[Tensor]:
         1e6 * parameters[1].pow(4).sum(),
         1e-6 * (parameters[0][0] * parameters[1]).sum(),
     ]
+
+
+def test_a_candidate_that_is_certain_is_always_drawn() -> None:
+    candidates, residual = torch.arange(400).double()[:, None], torch.ones(400).double()
+    residual[:50] = 1e6
+    generator = _generator()
+    for _ in range(50):
+        drawn = by_residual(candidates, residual, 100, generator, floor=0.0)
+        assert set(range(50)) <= set(drawn.flatten().long().tolist())
+        assert len(drawn.unique()) == 100

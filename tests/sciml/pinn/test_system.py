@@ -136,3 +136,10 @@ def test_what_is_refused():
     flat = Term("flat", lambda x, u, c: u[:, 0], terms()[0].points, terms()[0].weights)
     with pytest.raises(UserError, match=r"`flat` needs to return residuals of \[16, r\]"):
         JetSystem(model(), constants(), [flat])
+
+
+def test_an_unknown_that_starts_at_zero_is_moved_by_what_it_multiplies():
+    unknown = nn.ParameterDict({"viscosity": nn.Parameter(torch.tensor(0.0, dtype=torch.float64))})
+    jets, nested = JetSystem(model(), unknown, terms()), NestedSystem(model(), unknown, terms())
+    assert abs(float(jets.gradient()[1][-1])) > 0
+    torch.testing.assert_close(jets.gradient()[1], nested.gradient()[1], rtol=1e-11, atol=1e-13)
