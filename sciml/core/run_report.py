@@ -6,7 +6,7 @@ import csv
 import math
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,18 @@ def _figure(title: str, curves: list[Curve], unit: str, label: str, best: float 
     last = ", ".join(f"{curve.y[-1]:.3g} {'' if len(curves) == 1 else curve.label}".strip() for curve in curves)
     what = "Errors on the validation split. " if unit else ""
     return svg, f"{what}Last: {last}{f' ({unit})' if unit else ''}."
+
+
+def unfinished_notes(record: Mapping[str, Any], finished: Container[str] = ("finished",)) -> list[str]:
+    """A remark on a run whose training did not reach its end; none on others.
+
+    >>> unfinished_notes({"status": "failed"})
+    ['Training did not reach its end: run.json gives the status “failed”.']
+    """
+    status = record.get("status")
+    if not status or str(status) in finished:
+        return []
+    return [f"Training did not reach its end: run.json gives the status “{status}”."]
 
 
 def reproduce_section(run: Run, record: Mapping[str, Any], config: Mapping[str, Any]) -> Section:

@@ -9,7 +9,7 @@ import numpy as np
 
 from sciml.core.durations import duration
 from sciml.core.report import format_number
-from sciml.core.run_report import machine_text
+from sciml.core.run_report import machine_text, unfinished_notes
 from sciml.materials.report_data import Evidence, Predictions
 
 ARCHITECTURES = {"painn": "PaiNN", "schnet": "SchNet", "qace": "QACE"}
@@ -78,10 +78,7 @@ def facts(evidence: Evidence) -> list[tuple[str, str]]:
 
 def notes(evidence: Evidence) -> list[str]:
     """What the numbers of this run do not say by themselves, good and bad."""
-    found = [*evidence.problems]
-    status = evidence.record.get("status")
-    if status and str(status) not in _FINISHED:
-        found.append(f"Training did not reach its end: run.json gives the status “{status}”.")
+    found = [*evidence.problems, *unfinished_notes(evidence.record, _FINISHED)]
     recorded = evidence.metadata.get("notes")
     found += [str(note) for note in recorded] if isinstance(recorded, list) else []
     for quantity in ("energy", "forces", "stress"):

@@ -30,7 +30,7 @@ from sciml.pde.pinn.comparison import (
     score_unit,
     scores_by_case,
 )
-from sciml.pde.pinn.config import PinnExperiment
+from sciml.pde.pinn.config import PinnExperiment, ReferenceConfig
 from sciml.pde.pinn.network import PinnNetwork
 from sciml.pde.pinn.observations import Observations, read_observations
 from sciml.pde.pinn.predicting import predict_table
@@ -121,6 +121,7 @@ class _Metrics:
         generator = torch.Generator().manual_seed(config.train.seed + 1)
         self.training = training
         self.points = training.region.points(config.sampling.validation, generator)
+        self.terms = training.validation_terms()
 
     def __call__(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
         training = self.training
@@ -131,7 +132,7 @@ class _Metrics:
         finally:
             training.equation.fraction_done = kept
         square = (training.weigh(self.points) * found.square().sum(dim=1)).sum()
-        for term in training.condition_terms(network):
+        for term in self.terms:
             left = residuals(lambda x, u, t=term: t.equation(x, u, raw), network, term.points, term.name).detach()
             left = left if term.targets is None else left - term.targets
             share = (term.weights * left.square().sum(dim=1)).mean()
@@ -157,8 +158,6 @@ def evaluate(run: Run, data: Path | None) -> dict[str, Any]:
     """
     config = config_of(run)
     if data is not None:
-        from sciml.pde.pinn.config import ReferenceConfig
-
         config = replace(config, reference=ReferenceConfig(file=data))
     network = load_network(run, config)
     reference = find_reference(config)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sciml.core.durations import duration
-from sciml.core.run_report import machine_text
+from sciml.core.run_report import machine_text, unfinished_notes
 from sciml.pde.pinn.config import PinnExperiment
 from sciml.pde.pinn.report_data import Evidence
 
@@ -138,10 +138,7 @@ def facts(evidence: Evidence, config: PinnExperiment) -> list[tuple[str, str]]:
 
 def notes(evidence: Evidence) -> list[str]:
     """What the numbers of this run do not say by themselves, good and bad."""
-    found = [*evidence.problems]
-    status = evidence.record.get("status")
-    if status and status != "finished":
-        found.append(f"Training did not reach its end: run.json gives the status “{status}”.")
+    found = [*evidence.problems, *unfinished_notes(evidence.record)]
     if not evidence.splits:
         found.append("There are no scores yet (no metrics.json): `sciml evaluate` writes them.")
     for split, scores in evidence.splits.items():

@@ -97,8 +97,8 @@ class PinnTraining:
         kind = self.config.train.optimizer
         return 1 if kind in SECOND_ORDER and kind != LEVENBERG_MARQUARDT else self.config.sampling.every
 
-    def condition_terms(self, network: nn.Module) -> list[Term]:
-        """The conditions and observations of all windows, on points that stay the same."""
+    def validation_terms(self) -> list[Term]:
+        """The conditions and observations of all windows, on points of their own."""
         generator = Generator().manual_seed(self.config.train.seed + 2)
         low, high = self.config.space.low, self.config.space.high
         return [
